@@ -1,0 +1,82 @@
+# Everything starts here; each target does its own set-up and repeats it only when a lock file changed.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+ARGS ?=
+
+BOOTSTRAP_LOCK := requirements-uv.lock
+RUNTIME_LOCK := requirements.lock
+DEV_LOCK := requirements-dev.lock
+
+# Stamps: each is newer than the lock it was installed from.
+BOOTSTRAPPED := $(VENV)/.bootstrapped
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+
+INSTALL := $(UV) pip install --python $(BIN)/python --quiet
+COMPILE := $(UV) pip compile --python $(BIN)/python --quiet --universal --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(ARGS)
+
+.PHONY: help
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(INSTALLED) ## Show the pipeline at work on this machine until Ctrl-C (ARGS=--exit: end after the scenario)
+	@$(BIN)/norce-pipeline run $(ARGS)
+
+.PHONY: test
+test: lint ## Lint, format, types, imports, then all tests on a real Kafka (ARGS="tests/events -k name": some of them)
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, declared dependencies
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .cache/import-linter
+	$(BIN)/deptry pipeline connectors
+
+.PHONY: format
+format: $(INSTALLED_DEV) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+.PHONY: lock
+lock: $(BOOTSTRAPPED) ## Write the hashed lock files from pyproject.toml (ARGS=--upgrade: to the newest versions)
+	$(COMPILE) --group bootstrap --output-file $(BOOTSTRAP_LOCK)
+	$(COMPILE) pyproject.toml --output-file $(RUNTIME_LOCK)
+	$(COMPILE) pyproject.toml --group dev --constraint $(RUNTIME_LOCK) --output-file $(DEV_LOCK)
+
+.PHONY: clean
+clean: ## Remove the virtual environment, caches and local state
+	rm -rf $(VENV) .cache .hypothesis build data dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BOOTSTRAPPED): $(BOOTSTRAP_LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo missing)." >&2; \
+		echo "Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it needs the package python3-venv." >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(BOOTSTRAP_LOCK)
+	@touch $@
+
+$(INSTALLED): $(BOOTSTRAPPED) $(RUNTIME_LOCK) pyproject.toml
+	@echo "Installing from $(RUNTIME_LOCK)"
+	@$(INSTALL) --require-hashes -r $(RUNTIME_LOCK)
+	@$(INSTALL) --no-deps --editable .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) $(DEV_LOCK)
+	@echo "Installing from $(DEV_LOCK)"
+	@$(INSTALL) --require-hashes -r $(DEV_LOCK)
+	@touch $@
