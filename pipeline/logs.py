@@ -1,0 +1,51 @@
+"""Logging of every process: text for people or JSON for log collectors, on standard error.
+
+Libraries log through the standard library and come out in the same form; the chatty ones only from warnings on.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from pipeline.settings import LogSettings
+
+_CHATTY = ("aiokafka", "faust", "mode", "httpx", "httpcore", "asyncio", "aiohttp.access", "kafka")
+
+
+def configure(settings: LogSettings) -> None:
+    """Set up structlog and the standard library's logging for the whole process."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(settings)],
+        )
+    )
+    level = settings.level.upper()
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    if settings.level != "debug":
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _rendering(settings: LogSettings) -> list[Any]:
+    if settings.format == "json":
+        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]

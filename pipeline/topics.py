@@ -1,0 +1,273 @@
+"""The topic catalogue: every topic with its purpose, key, value, clean-up and retention, and the commands on it.
+
+Event topics are named by the event catalogue. All topics have the same number of partitions: what meets in one table
+must be co-partitioned, and a record derived from another goes to the same partition number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, cast
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, for_code
+
+from pipeline.events import EVENT_TYPES
+from pipeline.settings import KafkaSettings
+
+ORDERS_ENRICHED = "norce.orders.enriched"
+UPDATES = "norce.updates"
+QUARANTINE = "norce.quarantine"
+DEAD_LETTERS = "norce.dead-letters"
+
+#: Tables of each stateful process; their changelog topics are named after the process's consumer group.
+WORKER_TABLES = ("orders", "subscriptions", "invoices")
+SINK_TABLES = ("sent",)
+
+
+class TopicError(Exception):
+    """Base of what can be wrong with topics."""
+
+
+class BrokerUnreachable(TopicError):
+    """No broker of the list answers."""
+
+    def __init__(self, bootstrap_servers: str, cause: object) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        super().__init__(f"no Kafka broker answers at {bootstrap_servers} ({cause})")
+
+
+class TopicMissing(TopicError):
+    """Topics that a process needs are not there."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        super().__init__(f"missing topics: {', '.join(names)}; 'norce-pipeline topics create' makes them")
+
+
+class WrongPartitionCount(TopicError):
+    """Topics have another number of partitions than the settings say: keys would meet in the wrong place."""
+
+    def __init__(self, found: dict[str, int], expected: int) -> None:
+        self.found, self.expected = found, expected
+        topics = ", ".join(f"{name} has {count}" for name, count in found.items())
+        super().__init__(
+            f"wrong partition count: {topics}, NORCE_KAFKA_PARTITIONS says {expected}. "
+            "State and keys depend on it, so it cannot be changed in place."
+        )
+
+
+class TopicRefused(TopicError):
+    """The broker did not make a topic."""
+
+    def __init__(self, name: str, cause: object) -> None:
+        self.name = name
+        super().__init__(f"the broker refused to make topic {name}: {cause}")
+
+
+class Cleanup(StrEnum):
+    """What happens to old records."""
+
+    DELETE = "delete"
+    COMPACT = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic. ``retention`` is for deleted topics; a compacted one keeps the newest record of each key."""
+
+    name: str
+    purpose: str
+    key: str
+    value: str
+    cleanup: Cleanup = Cleanup.DELETE
+    retention: timedelta | None = timedelta(days=90)
+
+    def configuration(self, kafka: KafkaSettings) -> dict[str, str]:
+        """The topic's configuration at the broker."""
+        configuration = {
+            "cleanup.policy": self.cleanup.value,
+            "min.insync.replicas": str(kafka.min_insync_replicas),
+        }
+        if self.cleanup is Cleanup.DELETE and self.retention is not None:
+            configuration["retention.ms"] = str(int(self.retention.total_seconds() * 1000))
+        return configuration
+
+
+def _event_topics() -> list[TopicSpec]:
+    by_topic: dict[str, list[str]] = {}
+    for spec in EVENT_TYPES.values():
+        by_topic.setdefault(spec.topic, []).append(spec.name)
+    return [
+        TopicSpec(
+            name=name,
+            purpose=f"as Norce sent them: {', '.join(sorted(types))}",
+            key="partition key of the event type",
+            value="the webhook's body, byte for byte; type, id and receipt time in ce_ headers",
+        )
+        for name, types in by_topic.items()
+    ]
+
+
+def changelog(group: str, table: str) -> str:
+    """The changelog topic of a table, as Faust names it."""
+    return f"{group}-{table}-changelog"
+
+
+def _changelogs(group: str, tables: Iterable[str]) -> list[TopicSpec]:
+    return [
+        TopicSpec(
+            name=changelog(group, table),
+            purpose=f"changelog of table {table} of {group}; private to it",
+            key="key of the table",
+            value="state, private layout",
+            cleanup=Cleanup.COMPACT,
+            retention=None,
+        )
+        for table in tables
+    ]
+
+
+PUBLIC: tuple[TopicSpec, ...] = (
+    *_event_topics(),
+    TopicSpec(
+        name=QUARANTINE,
+        purpose="authenticated requests whose body or type cannot be used",
+        key="none",
+        value="the request's body, byte for byte; reason, place and requested type in headers",
+    ),
+    TopicSpec(
+        name=ORDERS_ENRICHED,
+        purpose="the present state of every order",
+        key="ClientId:ApplicationId:ClientOrderRef",
+        value="enriched order, JSON",
+        cleanup=Cleanup.COMPACT,
+        retention=None,
+    ),
+    TopicSpec(
+        name=UPDATES,
+        purpose="what is to be pushed to Connect and Checkout",
+        key="ClientId:ApplicationId:ClientOrderRef",
+        value="derived update, JSON",
+        retention=timedelta(days=30),
+    ),
+    TopicSpec(
+        name=DEAD_LETTERS,
+        purpose="events that could not be joined and updates that Norce refused",
+        key="key of the record it is about",
+        value="request, answer and reason, JSON",
+    ),
+)
+
+
+def catalogue(*groups: tuple[str, Sequence[str]]) -> list[TopicSpec]:
+    """All public topics, and the changelogs of the given ``(consumer group, tables)``."""
+    return [*PUBLIC, *(spec for group, tables in groups for spec in _changelogs(group, tables))]
+
+
+@asynccontextmanager
+async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=kafka.bootstrap_servers, request_timeout_ms=int(kafka.request_timeout * 1000)
+    )
+    try:
+        await admin.start()
+    except (KafkaConnectionError, KafkaTimeoutError, OSError, ValueError) as error:
+        await admin.close()
+        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
+    """Every topic of the cluster with its number of partitions.
+
+    Raises:
+        BrokerUnreachable: if no broker answers.
+    """
+    async with _admin(kafka) as admin:
+        return await _counts(admin)
+
+
+async def _counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    described: list[dict[str, Any]] = await admin.describe_topics()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
+
+async def create(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> tuple[list[str], list[str]]:
+    """Make the topics that are not there yet.
+
+    Returns:
+        The names made, and the names that were there.
+
+    Raises:
+        BrokerUnreachable, TopicRefused, WrongPartitionCount
+    """
+    specs = list(specs)
+    async with _admin(kafka) as admin:
+        present = await _counts(admin)
+        _check_counts(present, specs, kafka.partitions)
+        missing = [spec for spec in specs if spec.name not in present]
+        if missing:
+            await _create(admin, kafka, missing)
+    return [spec.name for spec in missing], [spec.name for spec in specs if spec.name in present]
+
+
+async def _create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, specs: Sequence[TopicSpec]) -> None:
+    wanted = [
+        NewTopic(spec.name, kafka.partitions, kafka.replication_factor, topic_configs=spec.configuration(kafka))
+        for spec in specs
+    ]
+    try:
+        answer = await admin.create_topics(wanted)
+    except KafkaError as error:
+        raise TopicRefused(specs[0].name, error) from error
+    for name, code, *message in cast(Any, answer).topic_errors:
+        kind = for_code(code).__name__
+        if code and kind != "TopicAlreadyExistsError":
+            raise TopicRefused(name, f"{kind} {' '.join(str(part) for part in message if part)}".strip())
+
+
+def _check_counts(present: dict[str, int], specs: Iterable[TopicSpec], expected: int) -> None:
+    wrong = {spec.name: present[spec.name] for spec in specs if present.get(spec.name, expected) != expected}
+    if wrong:
+        raise WrongPartitionCount(wrong, expected)
+
+
+async def check(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> None:
+    """Make sure that a process finds its topics as it needs them, before it starts.
+
+    Raises:
+        BrokerUnreachable, TopicMissing, WrongPartitionCount
+    """
+    specs = list(specs)
+    present = await partition_counts(kafka)
+    missing = [spec.name for spec in specs if spec.name not in present]
+    if missing:
+        raise TopicMissing(missing)
+    _check_counts(present, specs, kafka.partitions)
+
+
+async def touch(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> None:
+    """Let topics appear on a broker that makes them when they are first asked for, and in no other way.
+
+    Raises:
+        BrokerUnreachable
+    """
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
+    try:
+        await producer.start()
+    except (KafkaConnectionError, OSError) as error:
+        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+    try:
+        for spec in specs:
+            await producer.partitions_for(spec.name)
+    finally:
+        await producer.stop()
