@@ -1,0 +1,178 @@
+"""A Faust app whose agents work on slices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import faust
+from faust.topics import Topic
+from faust.types import EventT, Message, StreamT
+from mode import CrashingSupervisor
+from yarl import URL
+
+from pipeline.engine.consumer import SliceConsumer, SliceTransport
+from pipeline.engine.producer import Outgoing, SliceProducer
+from pipeline.engine.recovery import SliceTableManager
+from pipeline.engine.slices import Slice, SliceLedger, StaleSlices
+from pipeline.engine.table import SliceTable
+
+
+class SliceTopic(Topic):
+    """A topic whose messages are slices: agents decode records themselves, where a bad one can be handled."""
+
+    def _compile_decode(self) -> None:
+        async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:
+            return self._create_event(None, message.value, None, message=message)
+
+        self.decode = decode  # type: ignore[method-assign]
+
+
+@dataclass
+class Step:
+    """What follows from the slices of one partition: records to send and changes of tables."""
+
+    outputs: dict[str, list[Outgoing]] = field(default_factory=dict)
+    changes: dict[SliceTable, dict[bytes, bytes | None]] = field(default_factory=dict)
+
+    def send(self, topic: str, record: Outgoing) -> None:
+        self.outputs.setdefault(topic, []).append(record)
+
+    def change(self, table: SliceTable, key: bytes, value: bytes | None) -> None:
+        self.changes.setdefault(table, {})[key] = value
+
+
+class SliceApp(faust.App):
+    """Faust with partition slices, awaited writes and offsets that never pass unfinished work.
+
+    Arguments:
+        id: consumer group, and prefix of the changelog topics.
+        bootstrap_servers: brokers as host:port, comma separated.
+        data_dir: folder of the RocksDB state.
+        partitions: partitions of the topics that meet in one table.
+        slice_records: most records that are folded and committed as one step.
+        drain_seconds: seconds that work under way gets at a stop or rebalance; below the rebalance timeout.
+        instance_id: static member id of this worker, so that its restart does not wait for its session to expire.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        bootstrap_servers: str,
+        data_dir: str,
+        partitions: int,
+        slice_records: int = 2000,
+        drain_seconds: float = 20.0,
+        instance_id: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.slice_records = slice_records
+        self.drain_seconds = drain_seconds
+        self.slices = SliceLedger(partition_limit=2 * slice_records)
+        brokers = [URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")]
+        super().__init__(
+            id,
+            broker=brokers,
+            datadir=data_dir,
+            store="memory://",  # unused: SliceTable brings its own store
+            topic_partitions=partitions,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            table_standby_replicas=0,
+            web_enabled=False,
+            stream_wait_empty=False,
+            stream_recovery_delay=0.0,
+            broker_commit_interval=1.0,
+            broker_session_timeout=10.0,
+            broker_heartbeat_interval=2.0,
+            broker_request_timeout=30.0,
+            broker_rebalance_timeout=60.0,
+            broker_max_poll_records=slice_records,
+            # A sink may wait for days for Norce to come back; whether a worker is stuck is for its probe to say.
+            broker_max_poll_interval=7 * 24 * 3600.0,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=instance_id,
+            # A restarted agent, Faust's default, would go on after the slice that failed and never finish it.
+            agent_supervisor=CrashingSupervisor,
+            worker_redirect_stdouts=False,
+            Table=SliceTable,
+            TableManager=SliceTableManager,
+            Topic=SliceTopic,
+            **options,
+        )
+
+    def _new_transport(self) -> SliceTransport:
+        return SliceTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> SliceTransport:
+        return SliceTransport(self.conf.broker_producer, self)
+
+    @property
+    def slice_consumer(self) -> SliceConsumer:
+        return cast(SliceConsumer, self.consumer)
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        """Called by Faust when partitions are about to be given up, at a rebalance and at a stop."""
+        await cast(SliceConsumer, consumer).drain(self.drain_seconds)
+
+    async def batches(self, stream: StreamT[Any]) -> AsyncIterator[list[Slice]]:
+        """Slices to work on: all that wait, up to about ``slice_records`` records, never waiting for more.
+
+        The slices given out hold the committed offset back until :meth:`settle` or ``slices.finish``.
+        """
+        queue = cast(Any, stream).channel.queue
+        async for first in stream:
+            waiting = [cast(Slice, first)]
+            records = len(waiting[0].records)
+            while records < self.slice_records and not queue.empty():
+                piece = cast(Slice, queue.get_nowait().value)
+                waiting.append(piece)
+                records += len(piece.records)
+            fresh = self.slices.begin(waiting)
+            if fresh:
+                yield fresh
+
+    async def settle(self, slices: list[Slice], steps: Mapping[int, Step]) -> bool:
+        """Make everything that follows from the slices durable and finish them, which lets their offset be committed.
+
+        Returns:
+            ``False`` when the partitions were given up meanwhile; then whatever is left is not written.
+        """
+        written = await self.write(slices, steps)
+        if written:
+            self.slices.finish(slices)
+        return written
+
+    async def write(self, slices: Collection[Slice], steps: Mapping[int, Step]) -> bool:
+        """Make a part of what follows from the slices durable, in the order that loses nothing.
+
+        1. outputs are acknowledged: were the state first, a crash between the two would swallow the output, because
+           the event, seen again, would change nothing;
+        2. changelog records are acknowledged;
+        3. the local state is written together with the changelog offset.
+
+        Returns:
+            ``False`` when the partitions were given up meanwhile; then whatever is left is not written.
+        """
+        stale = False
+        try:
+            async with asyncio.TaskGroup() as group:
+                for partition, step in steps.items():
+                    group.create_task(self._write_partition(slices, partition, step))
+        except* StaleSlices:
+            stale = True
+        return not stale
+
+    async def _write_partition(self, slices: Collection[Slice], partition: int, step: Step) -> None:
+        producer = cast(SliceProducer, self.producer)
+        self.slices.writable(slices)
+        for topic, records in step.outputs.items():
+            await producer.send_records(topic, partition, records)
+        for table, changes in step.changes.items():
+            self.slices.writable(slices)
+            offset = await table.publish(partition, changes)
+            self.slices.writable(slices)
+            table.apply(partition, changes, offset)

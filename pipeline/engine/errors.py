@@ -1,0 +1,45 @@
+"""What can go wrong in the engine, by name.
+
+::
+
+    EngineError
+    ├── RecordTooLarge          a record that no broker setting lets through
+    ├── StateStoreError         the local state cannot be opened
+    └── StateAheadOfChangelog   the local state knows changelog records that Kafka no longer has
+"""
+
+
+class EngineError(Exception):
+    """Base of the engine's errors; each of them stops the worker with nothing committed past it."""
+
+
+class RecordTooLarge(EngineError):
+    """One record is larger than the producer may send."""
+
+    def __init__(self, topic: str, key: bytes | None, size: int, limit: int) -> None:
+        self.topic, self.key, self.size, self.limit = topic, key, size, limit
+        super().__init__(f"a record for {topic} with key {key!r} has {size} bytes; the limit is {limit}")
+
+
+class StateStoreError(EngineError):
+    """The RocksDB folder of a partition cannot be opened, and rebuilding it would not help."""
+
+    def __init__(self, path: object, cause: BaseException) -> None:
+        self.path = path
+        super().__init__(f"cannot open the state in {path}: {cause}")
+
+
+class StateAheadOfChangelog(EngineError):
+    """The local state was written from changelog offsets that the topic does not have.
+
+    Happens when the changelog topic was deleted or the state belongs to another cluster. Going on would mix two
+    histories, so the worker stops; with the state folder removed it rebuilds from the changelog as it is now.
+    """
+
+    def __init__(self, topic: str, partition: int, local: int, end: int) -> None:
+        self.topic, self.partition, self.local, self.end = topic, partition, local, end
+        super().__init__(
+            f"the local state of {topic}/{partition} reaches changelog offset {local}, but the topic ends at {end}. "
+            "Was the topic deleted, or is this the state of another cluster? "
+            "Remove the worker's data folder to rebuild from the topic as it is."
+        )

@@ -1,0 +1,195 @@
+"""The engine on a real broker, each promise beside plain Faust, which breaks it.
+
+The plain variants are expected to fail, strictly: one that passes says that upstream has mended the defect and that our
+piece for it can go.
+"""
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.programs import Options
+from tests.support.kafka import create_topics, delete_before, drained, lag, produce, read_all, until
+from tests.support.processes import Process
+
+LOST = pytest.mark.xfail(strict=True, reason="plain Faust loses the event")
+BOTH = pytest.mark.parametrize("engine", ["sliced", pytest.param("plain", marks=LOST)])
+
+
+@pytest.fixture
+async def options(kafka: Any, tmp_path: Path) -> Options:
+    name = f"e{uuid.uuid4().hex[:8]}"
+    made = Options("sliced", kafka.bootstrap_servers, name, [f"{name}.a", f"{name}.b"], f"{name}.out", str(tmp_path / "w"))
+    await create_topics(made.bootstrap_servers, [*made.inputs, made.output])
+    await create_topics(made.bootstrap_servers, [f"{name}-seen-changelog"], config={"cleanup.policy": "compact,delete"})
+    return made
+
+
+def worker(options: Options, **changes: Any) -> Process:
+    changed = Options(**{**vars(options), **changes})
+    return Process(*changed.arguments(), log=Path(f"{changed.data_dir}.log"))
+
+
+def values(first: int, count: int, keys: int = 7) -> list[tuple[bytes, bytes]]:
+    return [(b"k%d" % (n % keys), b"v%05d" % n) for n in range(first, first + count)]
+
+
+async def collections(options: Options, topic: str) -> dict[bytes, set[bytes]]:
+    return {r.key: set(r.value.split(b",")) for r in await read_all(options.bootstrap_servers, topic)}
+
+
+async def expected(options: Options) -> dict[bytes, set[bytes]]:
+    found: dict[bytes, set[bytes]] = {}
+    for record in await read_all(options.bootstrap_servers, *options.inputs):
+        found.setdefault(record.key, set()).add(record.value)
+    return found
+
+
+async def assert_complete(options: Options) -> None:
+    """Output and changelog hold exactly what the inputs hold."""
+    everything = await expected(options)
+    assert await collections(options, options.output) == everything
+    assert await collections(options, f"{options.group}-seen-changelog") == everything
+
+
+@BOTH
+async def test_no_offset_is_committed_past_an_unfinished_event(options: Options, engine: str) -> None:
+    topic = options.inputs[0]
+    await produce(options.bootstrap_servers, topic, [(b"k", b"hold")], partition=0)
+    with worker(options, engine=engine, hold="hold") as process:
+        process.until_output("Worker ready")
+        await produce(options.bootstrap_servers, topic, values(0, 50, keys=1), partition=1)
+        for n in range(5):  # in pieces, so that some surely come in a later fetch than the held one
+            await produce(options.bootstrap_servers, topic, values(100 * n, 10, keys=1), partition=0)
+            await drained(options.bootstrap_servers, options.group, options.inputs[1])
+        await until(
+            lambda: lag(options.bootstrap_servers, options.group, topic), lambda seen: not seen[topic, 1] and process.running
+        )
+        process.terminate()
+    assert (await lag(options.bootstrap_servers, options.group, topic))[topic, 0] == 51
+
+
+@BOTH
+async def test_an_event_whose_agent_raises_is_read_again_by_the_next_worker(options: Options, engine: str) -> None:
+    before, after = values(0, 20), values(20, 20)
+    await produce(options.bootstrap_servers, options.inputs[0], [*before, (b"k0", b"poison"), *after], partition=0)
+    with worker(options, engine=engine, poison="poison") as process:
+        if engine == "sliced":
+            assert process.wait() == 1
+        else:
+            await drained(options.bootstrap_servers, options.group, *options.inputs)
+            process.terminate()
+    with worker(options, engine=engine) as process:
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        process.terminate()
+    await assert_complete(options)
+
+
+@BOTH
+async def test_offsets_are_not_committed_when_the_broker_refuses_the_output(options: Options, engine: str) -> None:
+    name = options.output + ".tiny"
+    await create_topics(options.bootstrap_servers, [name], config={"max.message.bytes": "50"})
+    await produce(options.bootstrap_servers, options.inputs[0], values(0, 10, keys=1), partition=0)
+    with worker(options, engine=engine, output=name) as process:
+        if engine == "sliced":
+            assert process.wait() == 1
+            assert "MessageSizeTooLargeError" in process.output
+        else:
+            await drained(options.bootstrap_servers, options.group, *options.inputs)
+    assert (await lag(options.bootstrap_servers, options.group, options.inputs[0]))[options.inputs[0], 0] == 10
+
+
+@pytest.mark.parametrize("lose_the_volume", [False, True], ids=["same volume", "volume lost"])
+async def test_a_worker_killed_in_mid_flight_loses_and_doubles_nothing(options: Options, lose_the_volume: bool) -> None:
+    written = 0
+    for kill in range(5):
+        folder = f"{options.data_dir}{kill}" if lose_the_volume else options.data_dir
+        with worker(options, data_dir=folder, delay=0.01, instance_id="only") as process:
+            for _ in range(2):
+                for topic in options.inputs:
+                    await produce(options.bootstrap_servers, topic, values(written, 300, keys=40))
+                    written += 300
+            topic = options.output
+            already = len(await read_all(options.bootstrap_servers, topic))
+            await until(lambda: read_all(options.bootstrap_servers, topic), lambda seen: len(seen) > already)  # noqa: B023
+            process.kill()
+    with worker(options, instance_id="only") as process:
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        process.terminate()
+    await assert_complete(options)
+
+
+async def test_workers_that_come_and_go_lose_nothing(options: Options) -> None:
+    workers = [worker(options, data_dir=f"{options.data_dir}{n}", delay=0.02) for n in range(2)]
+    written = 0
+    with workers[0], workers[1]:
+        for turn in range(4):
+            for topic in options.inputs:
+                await produce(options.bootstrap_servers, topic, values(written, 200, keys=40))
+                written += 200
+            gone = workers[turn % 2]
+            gone.until_output("Worker ready")
+            assert gone.terminate() == 0
+            gone.start()
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        assert all(one.running for one in workers)
+    await assert_complete(options)
+
+
+async def test_a_worker_that_is_stopped_commits_what_it_finished(options: Options) -> None:
+    await produce(options.bootstrap_servers, options.inputs[0], values(0, 500))
+    with worker(options) as process:
+        await until(lambda: collections(options, options.output), lambda seen: sum(map(len, seen.values())) == 500)
+        assert process.terminate() == 0
+    assert not any((await lag(options.bootstrap_servers, options.group, *options.inputs)).values())
+
+
+async def test_a_table_is_restored_complete_from_a_compacted_changelog(options: Options) -> None:
+    await produce(options.bootstrap_servers, options.inputs[0], values(0, 400))
+    with worker(options) as process:
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        process.terminate()
+    changelog = f"{options.group}-seen-changelog"
+    for partition in (0, 1):
+        records = [r for r in await read_all(options.bootstrap_servers, changelog) if r.partition == partition]
+        newest = {r.key: r.offset for r in records}
+        await delete_before(options.bootstrap_servers, changelog, partition, min(newest.values(), default=0))
+    await produce(options.bootstrap_servers, options.inputs[1], values(1000, 70))
+    with worker(options, data_dir=options.data_dir + "-new") as process:
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        process.terminate()
+    await assert_complete(options)
+
+
+async def test_state_that_knows_more_than_its_changelog_stops_the_worker_with_a_named_error(options: Options) -> None:
+    await produce(options.bootstrap_servers, options.inputs[0], values(0, 20))
+    with worker(options) as process:
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        process.terminate()
+    other = f"{options.group}x"
+    await create_topics(options.bootstrap_servers, [f"{other}-seen-changelog"])
+    folder = Path(options.data_dir)
+    moved = next(folder.rglob(f"{options.group}-data"), folder)
+    os.rename(moved, moved.with_name(moved.name.replace(options.group, other)))
+    with worker(options, group=other) as process:
+        assert process.wait() == 1
+    assert "StateAheadOfChangelog" in process.output
+
+
+async def test_records_that_expired_unread_are_reported_and_the_rest_is_read(options: Options) -> None:
+    topic = options.inputs[0]
+    await produce(options.bootstrap_servers, topic, values(0, 30, keys=1), partition=0)
+    with worker(options) as process:
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        process.terminate()
+    await produce(options.bootstrap_servers, topic, values(30, 30, keys=1), partition=0)
+    await delete_before(options.bootstrap_servers, topic, 0, 50)
+    with worker(options) as process:
+        await drained(options.bootstrap_servers, options.group, *options.inputs)
+        process.terminate()
+    assert "records are gone before they were read" in process.output
+    (seen,) = (await collections(options, options.output)).values()
+    assert seen == {value for _, value in [*values(0, 30, keys=1), *values(50, 10, keys=1)]}

@@ -1,0 +1,1 @@
+"""What several tests need: topics, records and processes, all of them real."""
