@@ -1,0 +1,15 @@
+"""Times of receipt: microseconds since 1970-01-01 UTC inside, RFC 3339 text in records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=8192)  # the views before and after an event share all times but one
+def rfc3339(microseconds: int) -> str:
+    """``2026-01-31T12:00:00.000001Z``: always UTC, always six decimals, so that texts sort as the times do."""
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06}Z"
