@@ -1,0 +1,141 @@
+"""Apache Kafka as jars: fetched once with Maven, checked against known checksums, kept in the user's cache."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from pipeline.broker.errors import FetchFailed, MavenMissing
+from pipeline.broker.java import Java, find_java
+from pipeline.broker.process import Process
+
+VERSION = "4.1.1"
+
+Report = Callable[[str], None]
+
+_FETCH_TIMEOUT = 600.0  # seconds
+_RESOURCES = files("pipeline.broker") / "kafka"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Kafka's jars and the Java they run on."""
+
+    java: Java
+    home: Path
+
+    @property
+    def class_path(self) -> str:
+        return f"{self.home / 'libs'}/*"
+
+    @property
+    def class_archive(self) -> Path:
+        """Where the classes of a started node are kept ready for this very Java; see ``warmup``."""
+        return self.home / f"classes-{re.sub(r'[^A-Za-z0-9.]+', '-', self.java.build)}.jsa"
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the jars, there or not: in ``XDG_CACHE_HOME``, which is ``~/.cache`` unless set."""
+    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home()) / ".cache"
+    return Path(base) / "norce-pipeline" / f"kafka-{VERSION}"
+
+
+def find_distribution(environment: Mapping[str, str] = os.environ) -> Distribution:
+    """What ``fetch_distribution`` would use, without fetching anything.
+
+    Raises:
+        JavaMissing, JavaTooOld: see ``find_java``.
+        MavenMissing: the jars are not there yet and could not be fetched.
+    """
+    distribution = Distribution(find_java(environment), cache_folder(environment))
+    if not distribution.home.is_dir():
+        _maven(environment)
+    return distribution
+
+
+async def fetch_distribution(
+    report: Report = lambda line: None, environment: Mapping[str, str] = os.environ
+) -> Distribution:
+    """The jars of Apache Kafka, from the cache or fetched into it.
+
+    Several processes may do this at once; the folder appears only when it is complete and checked.
+
+    Raises:
+        KafkaNotInstallable: Java or Maven is missing, or the fetch failed.
+    """
+    distribution = find_distribution(environment)
+    if distribution.home.is_dir():
+        return distribution
+    report(f"Fetching Apache Kafka {VERSION} with Maven into {distribution.home} (once, about 45 MB)")
+    distribution.home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=distribution.home.parent, prefix=".fetch-") as folder:
+        complete = Path(folder) / "complete"
+        libs = complete / "libs"
+        libs.mkdir(parents=True)
+        await _fetch(_maven(environment), libs, Path(folder) / "maven.log")
+        await asyncio.to_thread(_verify, libs)
+        _publish(complete, distribution.home)
+    return distribution
+
+
+def resource(name: str) -> str:
+    """The text of a file that is shipped with the launcher."""
+    return (_RESOURCES / name).read_text(encoding="utf-8")
+
+
+def _maven(environment: Mapping[str, str]) -> Path:
+    found = shutil.which("mvn", path=environment.get("PATH", ""))
+    if found is None:
+        raise MavenMissing(f"Apache Kafka {VERSION} is not in the cache and there is no mvn on the PATH to fetch it")
+    return Path(found)
+
+
+async def _fetch(maven: Path, libs: Path, log: Path) -> None:
+    with as_file(_RESOURCES / "pom.xml") as pom:
+        process = Process(
+            [
+                maven,
+                "--batch-mode",
+                "--quiet",
+                "--strict-checksums",
+                f"--file={pom}",
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+                f"-DoutputDirectory={libs}",
+            ],
+            log,
+        )
+        try:
+            async with asyncio.timeout(_FETCH_TIMEOUT):
+                code = await process.wait()
+        except TimeoutError:
+            raise FetchFailed(f"Maven did not end within {_FETCH_TIMEOUT:.0f} s:\n{process.log_tail()}") from None
+        finally:
+            await process.kill()
+    if code != 0:
+        raise FetchFailed(f"Maven ended with {code}:\n{process.log_tail()}")
+
+
+def _verify(libs: Path) -> None:
+    expected = {name: digest for digest, name in map(str.split, resource("jars.sha256").splitlines())}
+    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in libs.iterdir()}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        raise FetchFailed(f"missing, unexpected or altered: {', '.join(wrong)}")
+
+
+def _publish(complete: Path, home: Path) -> None:
+    try:
+        complete.rename(home)
+    except OSError:
+        # Somebody else was faster; theirs was checked too.
+        if not home.is_dir():
+            raise
