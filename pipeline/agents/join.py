@@ -1,0 +1,146 @@
+"""From the records of one partition to the step that follows from them. Which event means what is the domain's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import metrics, topics
+from pipeline.dead_letters import dead_letter
+from pipeline.domain import (
+    Arrival,
+    Folded,
+    InvoiceKey,
+    Key,
+    MalformedKey,
+    OrderKey,
+    PushPolicies,
+    State,
+    SubscriptionKey,
+    UnusableArrival,
+    changed,
+    decode,
+    derive,
+    encode,
+    encode_update,
+    enriched,
+    fold,
+    key_of,
+    order_view,
+)
+from pipeline.engine import Outgoing, SliceTable, Step
+from pipeline.events.envelope import UnreadableEnvelope, read_envelope
+
+_ENRICHED_TYPE = b"io.norce.pipeline.order-enriched"
+_UPDATE_TYPE = b"io.norce.pipeline.update"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A record and the arrival it says."""
+
+    record: Any
+    arrival: Arrival
+
+
+class Join:
+    """Folds events into the tables of orders, subscriptions and invoices."""
+
+    def __init__(self, tables: Mapping[type[Key], SliceTable], policies: PushPolicies) -> None:
+        self._tables = tables
+        self._policies = policies
+
+    def step(self, partition: int, records: Iterable[Any]) -> Step:
+        """What follows from the records of one partition.
+
+        Each key is read once, folded once and written once, however many of its events there are. A record that cannot
+        be folded becomes a dead letter and leaves its key as it was.
+        """
+        step = Step()
+        by_kind: dict[type[Key], dict[Key, list[_Read]]] = {OrderKey: {}, SubscriptionKey: {}, InvoiceKey: {}}
+        for record in records:
+            found = self._read(step, record)
+            if found is not None:
+                key, read = found
+                by_kind[type(key)].setdefault(key, []).append(read)
+        for kind, keys in by_kind.items():
+            if keys:
+                self._fold_kind(step, partition, self._tables[kind], keys)
+        for topic, sent in step.outputs.items():
+            metrics.EMITTED.labels(topic).inc(len(sent))
+        return step
+
+    def _read(self, step: Step, record: Any) -> tuple[Key, _Read] | None:
+        event_type = "unknown"
+        try:
+            envelope = read_envelope(record.headers)
+            event_type = envelope.event_type
+            key = key_of(event_type, (record.key or b"").decode())
+        except (UnreadableEnvelope, MalformedKey, UnicodeDecodeError) as error:
+            _die(step, record, event_type, type(error).__name__, str(error))
+            return None
+        if key is None:
+            metrics.EVENTS.labels(event_type, "ignored").inc()
+            return None
+        return key, _Read(record, Arrival(event_type, record.value, envelope.event_id, envelope.received_at))
+
+    def _fold_kind(self, step: Step, partition: int, table: SliceTable, keys: Mapping[Key, Sequence[_Read]]) -> None:
+        names = {key: key.text.encode() for key in keys}
+        stored = table.read(partition, list(names.values()))
+        for key, reads in keys.items():
+            name = names[key]
+            old = stored.get(name)
+            before = None if old is None else decode(old)
+            after = _fold(step, key, before, reads)
+            if after is before or after is None:
+                continue
+            step.change(table, name, encode(after))
+            if isinstance(key, OrderKey):
+                self._emit(step, key, name, before, after)
+
+    def _emit(self, step: Step, key: OrderKey, name: bytes, before: State | None, after: State) -> None:
+        old = None if before is None else order_view(key, before)
+        new = order_view(key, after)
+        if not changed(old, new):
+            return
+        step.send(topics.ORDERS_ENRICHED, Outgoing(name, enriched(new), _headers(_ENRICHED_TYPE)))
+        for update in derive(old, new, self._policies):
+            headers = (("ce_id", update.id.encode()), *_headers(_UPDATE_TYPE))
+            step.send(topics.UPDATES, Outgoing(name, encode_update(update), headers))
+
+
+def _headers(event_type: bytes) -> tuple[tuple[str, bytes], ...]:
+    return (("ce_specversion", b"1.0"), ("ce_type", event_type), ("content-type", b"application/json"))
+
+
+def _fold(step: Step, key: Key, before: State | None, reads: Sequence[_Read]) -> State | None:
+    try:
+        folded = fold(key, before, [read.arrival for read in reads])
+    except UnusableArrival:
+        return _fold_one_by_one(step, key, before, reads)
+    _count(reads, folded)
+    return folded.state
+
+
+def _fold_one_by_one(step: Step, key: Key, before: State | None, reads: Sequence[_Read]) -> State | None:
+    state = before
+    for read in reads:
+        try:
+            folded = fold(key, state, [read.arrival])
+        except UnusableArrival as error:
+            _die(step, read.record, read.arrival.event_type, type(error).__name__, error.problem)
+        else:
+            _count([read], folded)
+            state = folded.state
+    return state
+
+
+def _count(reads: Sequence[_Read], folded: Folded) -> None:
+    for read, outcome in zip(reads, folded.outcomes, strict=True):
+        metrics.EVENTS.labels(read.arrival.event_type, outcome).inc()
+
+
+def _die(step: Step, record: Any, event_type: str, error: str, reason: str) -> None:
+    step.send(topics.DEAD_LETTERS, dead_letter(record, reason, error=error, stage="join"))
+    metrics.EVENTS.labels(event_type, "dead").inc()

@@ -1,0 +1,36 @@
+"""Every metric of the worker and the sinks, with its labels and meaning. The connectors have theirs beside them."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+EVENTS = Counter(
+    "norce_pipeline_events",
+    "Events that were worked on, by event type and what became of them: applied, duplicate, dead (see the dead "
+    "letters) or ignored (no state is kept of the type). An event that is read again after a crash counts again.",
+    ("event_type", "outcome"),
+)
+EMITTED = Counter(
+    "norce_pipeline_emitted",
+    "Records sent, by topic. One that is sent again after a crash counts again.",
+    ("topic",),
+)
+UPDATES = Counter(
+    "norce_pipeline_updates",
+    "Derived updates, by target and what became of them: delivered, unchanged (Norce has it already), superseded (a "
+    "newer one of the same order took its place), no_order (Checkout knows no such order) or dead (a dead letter).",
+    ("target", "outcome"),
+)
+PENDING = Gauge("norce_pipeline_updates_pending", "Derived updates read and not yet finished, by target.", ("target",))
+LAG = Gauge(
+    "norce_pipeline_lag",
+    "Records between the committed offset and the end of the partition.",
+    ("topic", "partition"),
+)
+UNFINISHED = Gauge("norce_pipeline_unfinished", "Records fetched and not yet finished.", ("topic", "partition"))
+SKIPPED = Gauge(
+    "norce_pipeline_skipped_offsets",
+    "Offsets that the broker had already deleted when they were to be read. Anything but 0 is lost data.",
+    ("topic", "partition"),
+)
+READY = Gauge("norce_pipeline_ready", "1 while tables are restored and partitions assigned.")

@@ -1,0 +1,99 @@
+"""Running the worker and the sinks as processes: checks first, then the Faust app until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import faust
+import structlog
+
+from pipeline import topics
+from pipeline.agents import make_worker
+from pipeline.domain import DEFAULT_POLICIES, PushPolicies
+from pipeline.engine import SliceApp
+from pipeline.health import Health, HealthServer
+from pipeline.listening import listen
+from pipeline.settings import (
+    CheckoutSettings,
+    ConnectSettings,
+    KafkaSettings,
+    SettingsError,
+    SinkSettings,
+    WorkerSettings,
+)
+from pipeline.sinks import make_checkout_sink, make_connect_sink
+from pipeline.sinks.app import SinkApp
+
+log = structlog.get_logger(__name__)
+
+
+def run_worker(kafka: KafkaSettings, settings: WorkerSettings) -> NoReturn:
+    """Run the order worker until SIGTERM or SIGINT.
+
+    Raises:
+        TopicError, PortUnavailable, InvalidPolicy, OSError: before anything starts.
+    """
+    policies = read_policies(settings)
+    _check_topics(kafka, settings.group, topics.WORKER_TABLES)
+    _run(make_worker(kafka, settings, policies), settings)
+
+
+def run_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> NoReturn:
+    """Run the Connect sink until SIGTERM or SIGINT. Raises like :func:`run_worker`, and ``SettingsError``."""
+    if settings.query_url is None:
+        raise SettingsError(
+            [(settings.variable("query_url"), "is not set: an order's status is read there to keep it")]
+        )
+    _check_topics(kafka, settings.group, topics.SINK_TABLES)
+    _run_sink(make_connect_sink(kafka, settings), settings)
+
+
+def run_checkout_sink(kafka: KafkaSettings, settings: CheckoutSettings) -> NoReturn:
+    """Run the Checkout sink until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
+    _check_topics(kafka, settings.group, topics.SINK_TABLES)
+    _run_sink(make_checkout_sink(kafka, settings), settings)
+
+
+def read_policies(settings: WorkerSettings) -> PushPolicies:
+    """The push policies of the configured file, or the default ones.
+
+    Raises:
+        InvalidPolicy: naming every place in the file that is wrong.
+        OSError: the file cannot be read.
+    """
+    if settings.push_policy_file is None:
+        return DEFAULT_POLICIES
+    return PushPolicies.parse(settings.push_policy_file.read_bytes())
+
+
+def _check_topics(kafka: KafkaSettings, group: str, tables: Sequence[str]) -> None:
+    asyncio.run(topics.check(kafka, topics.catalogue((group, tables))))
+
+
+def _run_sink(app: SinkApp, settings: SinkSettings) -> NoReturn:
+    _run(app, settings, lambda: app.waiting_for_norce)
+
+
+def _run(
+    app: SliceApp, settings: WorkerSettings | SinkSettings, excused: Callable[[], bool] = lambda: False
+) -> NoReturn:
+    listener = listen(settings.host, settings.port)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    health = Health(app, settings.stall_timeout, excused)
+    worker = _Worker(app, HealthServer(health, listener), redirect_stdouts=False, override_logging=False, quiet=True)
+    log.info("starting", group=app.conf.id, port=settings.port)
+    raise SystemExit(worker.execute_from_commandline())
+
+
+class _Worker(faust.Worker):
+    """Faust's worker without its spinner, which writes to standard output."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.spinner = None
+
+    async def on_startup_finished(self) -> None:
+        await super().on_startup_finished()
+        log.info("ready", group=self.app.conf.id)
