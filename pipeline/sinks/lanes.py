@@ -1,0 +1,191 @@
+"""Lanes: one call in flight per order, the newest state wins, and nothing is finished before it is written down.
+
+Every order with a waiting update has a lane. What arrives while its lane is busy takes the place of what still waits in
+it, because an update says everything that Norce is to know of the order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, cast
+
+import structlog
+
+from connectors.norce import NorceError, Outcome
+from pipeline import metrics
+from pipeline.dead_letters import dead_letter
+from pipeline.domain import CheckoutUpdate, ConnectUpdate
+from pipeline.engine import Slice, SliceLedger, SliceTable, StaleSlices
+from pipeline.sinks.memory import Sent
+from pipeline.sinks.writer import Writer
+
+log = structlog.get_logger(__name__)
+
+
+class Delivered(StrEnum):
+    """How a delivery that did not fail ended."""
+
+    DELIVERED = "delivered"
+    NO_ORDER = "no_order"
+    """Norce has no such order on that side, which is normal for Checkout."""
+
+
+U = TypeVar("U", ConnectUpdate, CheckoutUpdate)
+Deliver = Callable[[U], Awaitable[Delivered]]
+
+
+@dataclass(eq=False, slots=True)
+class _Pending(Generic[U]):
+    update: U
+    record: Any
+    piece: Slice
+
+
+class Lanes(Generic[U]):
+    """Delivers updates until the partitions they came from are given up."""
+
+    def __init__(
+        self,
+        target: str,
+        deliver: Deliver[U],
+        table: SliceTable,
+        writer: Writer,
+        ledger: SliceLedger,
+        concurrency: int,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._target = target
+        self._deliver: Deliver[U] = deliver
+        self._table = table
+        self._writer = writer
+        self._ledger = ledger
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tasks = tasks
+        self._waiting: dict[bytes, _Pending[U]] = {}
+        self._lanes: dict[bytes, asyncio.Task[None]] = {}
+        self._calling: set[asyncio.Task[None]] = set()
+        self._left: Counter[Slice] = Counter()
+        self._pending = metrics.PENDING.labels(target)
+
+    # -- arriving ------------------------------------------------------------------------------------------------
+
+    def expect(self, piece: Slice, count: int) -> None:
+        """A slice is finished when that many of its records are."""
+        self._left[piece] = count
+        if not count:
+            self._finish(piece)
+
+    def add(self, update: U, record: Any, piece: Slice) -> None:
+        """Take an update; it takes the place of one of the same order that still waits, unless it is older."""
+        key = bytes(record.key)
+        self._pending.inc()
+        new, old = _Pending(update, record, piece), self._waiting.get(key)
+        if old is not None and old.update.version > update.version:
+            new, old = old, new
+        self._waiting[key] = new
+        if old is not None:
+            self._done(old, "superseded")
+        if key not in self._lanes:
+            self._lanes[key] = self._tasks.create_task(self._run(key))
+
+    async def bury(self, record: Any, piece: Slice, error: Exception) -> None:
+        """Put a record aside that is no update."""
+        letter = dead_letter(record, str(error), error=type(error).__name__, stage=self._target)
+        await self._writer.write(piece, bytes(record.key or b""), dead=letter)
+        metrics.UPDATES.labels(self._target, "dead").inc()
+        self._resolve(piece)
+
+    # -- delivering ----------------------------------------------------------------------------------------------
+
+    async def _run(self, key: bytes) -> None:
+        try:
+            while key in self._waiting:
+                async with self._slots:
+                    await self._next(key)
+        except StaleSlices:
+            return
+        finally:
+            del self._lanes[key]
+
+    async def _next(self, key: bytes) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._calling.add(task)
+        pending = self._waiting.pop(key)
+        try:
+            outcome = await self._handle(key, pending)
+        except asyncio.CancelledError:
+            self._pending.dec()
+            raise
+        finally:
+            self._calling.discard(task)
+        self._done(pending, outcome)
+
+    async def _handle(self, key: bytes, pending: _Pending[U]) -> str:
+        update = pending.update
+        stored = self._table.read(pending.piece.tp.partition, [key]).get(key)
+        needless = None if stored is None else Sent.decode(stored).judge(update)
+        if needless is not None:
+            return needless
+        try:
+            outcome = await self._deliver(update)
+        except NorceError as error:
+            if error.outcome is not Outcome.DEAD_LETTER:
+                await self._writer.flush()  # what Norce took from other lanes must not be sent again
+                raise
+            log.error("update refused", target=self._target, update=update.id, reason=error.reason)
+            letter = dead_letter(pending.record, error.reason, stage=self._target, **_told(error))
+            await self._writer.write(pending.piece, key, dead=letter)
+            return "dead"
+        await self._writer.write(pending.piece, key, sent=Sent.of(update))
+        return outcome
+
+    def _done(self, pending: _Pending[U], outcome: str) -> None:
+        metrics.UPDATES.labels(self._target, outcome).inc()
+        self._pending.dec()
+        self._resolve(pending.piece)
+
+    def _resolve(self, piece: Slice) -> None:
+        self._left[piece] -= 1
+        if not self._left[piece]:
+            self._finish(piece)
+
+    def _finish(self, piece: Slice) -> None:
+        del self._left[piece]
+        self._ledger.finish([piece])
+
+    # -- giving up -----------------------------------------------------------------------------------------------
+
+    async def give_up(self, grace: float) -> None:
+        """Stop for a rebalance or the end: what waits is left to the next owner.
+
+        Calls under way get ``grace`` seconds; what Norce has taken by then is still written down.
+        """
+        waiting, self._waiting = self._waiting, {}
+        self._pending.dec(len(waiting))
+        calling = set(self._calling)
+        idle = [task for task in self._lanes.values() if task not in calling]
+        await _cancel(idle)
+        if calling:
+            await asyncio.wait(calling, timeout=grace)
+            await _cancel([task for task in calling if not task.done()])
+        await self._writer.flush()
+        unfinished, self._left = list(self._left), Counter()
+        self._ledger.release(unfinished)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _told(error: NorceError) -> dict[str, Any]:
+    """What a client's error tells a dead letter, without repeating the reason."""
+    return {name: value for name, value in error.describe().items() if name != "reason"}

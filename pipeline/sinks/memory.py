@@ -1,0 +1,45 @@
+"""What was sent to Norce, per order, so that a redelivery or an echo sends nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, Self
+
+import msgspec
+
+from pipeline.domain import Update
+
+
+def digest(update: Update) -> str:
+    """Stands for everything in an update that Norce gets to see."""
+    content = msgspec.json.encode([update.client_order_ref, update.order_no, update.content], order="sorted")
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+class Sent(msgspec.Struct, frozen=True, tag_field="v", tag=1):
+    """The newest update of an order that Norce took."""
+
+    id: str
+    version: int
+    digest: str
+
+    @classmethod
+    def of(cls, update: Update) -> Self:
+        return cls(id=update.id, version=update.version, digest=digest(update))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        return msgspec.json.decode(data, type=cls)
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(self)
+
+    def judge(self, update: Update) -> Literal["unchanged", "superseded"] | None:
+        """Why an update need not be sent any more, or ``None`` if it must be.
+
+        Two updates of one version can differ: after a crash the worker may read its topics in another interleaving. The
+        later of them on the topic stands then, so an equal version is no reason to leave one out.
+        """
+        if update.version < self.version:
+            return "superseded"
+        return "unchanged" if digest(update) == self.digest else None
