@@ -1,0 +1,145 @@
+"""What is going on in the stack, read from where an operator would read it: metrics and the simulator's state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.run.stack import Stack
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Metrics:
+    """One process's metrics at one moment."""
+
+    samples: dict[tuple[str, Labels], float] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Metrics:
+        found = cls()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found.samples[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
+        return found
+
+    def total(self, name: str, **labels: str) -> int:
+        """The sum over all samples of a name that have these labels."""
+        wanted = set(labels.items())
+        return int(sum(value for (each, own), value in self.samples.items() if each == name and wanted <= set(own)))
+
+    def by(self, name: str, label: str) -> Counter[str]:
+        """The sums by one label."""
+        sums: Counter[str] = Counter()
+        for (each, own), value in self.samples.items():
+            if each == name:
+                sums[dict(own).get(label, "")] += int(value)
+        return sums
+
+
+@dataclass
+class Snapshot:
+    """The whole stack at one moment."""
+
+    simulator: Mapping[str, Any] = field(default_factory=dict)
+    webhook: Metrics = field(default_factory=Metrics)
+    worker: Metrics = field(default_factory=Metrics)
+    connect: Metrics = field(default_factory=Metrics)
+    checkout: Metrics = field(default_factory=Metrics)
+
+    @property
+    def taken(self) -> float:
+        """Share of the scenario's events that Norce is rid of."""
+        events = self.simulator.get("events", {})
+        return events.get("accepted", 0) / events["to_send"] if events.get("to_send") else 0.0
+
+    @property
+    def accepted(self) -> int:
+        """Events that were answered 2xx and published to an event topic."""
+        return self.webhook.total("norce_webhook_requests_total", answer="accepted")
+
+    @property
+    def quarantined(self) -> int:
+        return self.webhook.total("norce_webhook_quarantined_total")
+
+    @property
+    def events(self) -> Counter[str]:
+        """Events by what the worker made of them."""
+        return self.worker.by("norce_pipeline_events_total", "outcome")
+
+    @property
+    def enriched(self) -> int:
+        return self.worker.total("norce_pipeline_emitted_total", topic="norce.orders.enriched")
+
+    @property
+    def derived(self) -> int:
+        return self.worker.total("norce_pipeline_emitted_total", topic="norce.updates")
+
+    def updates(self, target: str) -> Counter[str]:
+        """Updates of one target by what became of them."""
+        return self._sink(target).by("norce_pipeline_updates_total", "outcome")
+
+    def lag(self, process: str) -> int:
+        metrics = self.worker if process == "worker" else self._sink(process)
+        return metrics.total("norce_pipeline_lag")
+
+    def pending(self, target: str) -> int:
+        return self._sink(target).total("norce_pipeline_updates_pending")
+
+    def _sink(self, target: str) -> Metrics:
+        return self.connect if target == "connect" else self.checkout
+
+    @property
+    def dead(self) -> int:
+        """Records that went to the dead letters."""
+        return sum(self.updates(target)["dead"] for target in ("connect", "checkout")) + self.events["dead"]
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do anywhere; a process that did not answer has everything left to do."""
+        targets = ("connect", "checkout")
+        answered = all(each.samples for each in (self.webhook, self.worker, self.connect, self.checkout))
+        left = [self.lag("worker"), *map(self.lag, targets), *map(self.pending, targets)]
+        return answered and bool(self.simulator.get("finished")) and not any(left)
+
+
+class Observer:
+    """Looks at every process at once."""
+
+    def __init__(self, stack: Stack, client: httpx.AsyncClient) -> None:
+        self._stack = stack
+        self._client = client
+
+    async def look(self) -> Snapshot:
+        """A snapshot; a process that does not answer just now shows nothing."""
+        names = ("webhook", "worker", "sink connect", "sink checkout")
+        state, *texts = await asyncio.gather(
+            self._get("simulator", "/simulator/state"), *(self._get(name, "/metrics") for name in names)
+        )
+        parsed = [Metrics.parse(answer.text) if answer is not None else Metrics() for answer in texts]
+        return Snapshot(state.json() if state is not None else {}, *parsed)
+
+    async def order(self, reference: str) -> Mapping[str, Any]:
+        """What the simulated Norce holds of an order."""
+        answer = await self._client.get(f"{self._stack.url('simulator')}/simulator/orders/{reference}")
+        content: Mapping[str, Any] = answer.raise_for_status().json()
+        return content
+
+    async def orders(self, references: Iterable[str]) -> list[Mapping[str, Any]]:
+        return [await self.order(reference) for reference in references]
+
+    async def _get(self, name: str, path: str) -> httpx.Response | None:
+        if name not in self._stack.processes:
+            return None
+        try:
+            answer = await self._client.get(self._stack.url(name) + path)
+        except httpx.TransportError:
+            return None
+        return answer if answer.is_success else None

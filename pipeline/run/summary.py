@@ -1,0 +1,96 @@
+"""What a run prints at its end: the checks, the figures, one order with its timeline, and where to look next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.run.stack import Stack
+from pipeline.run.verdict import SHOWN, Check, Evidence
+
+
+def show(console: Console, checks: Iterable[Check], evidence: Evidence) -> None:
+    """Print the result."""
+    console.rule("result", align="left")
+    for check in checks:
+        console.print(f"[green]✓[/] {check.statement}" if check.holds else f"[red]✗[/] {check.statement}")
+        for difference in check.differences[:SHOWN]:
+            console.print(f"    {difference}", style="red", markup=False)
+        if len(check.differences) > SHOWN:
+            console.print(f"    and {len(check.differences) - SHOWN} more", style="red")
+    console.print()
+    _figures(console, evidence)
+    if evidence.enriched:
+        _example(console, evidence)
+
+
+def _figures(console: Console, evidence: Evidence) -> None:
+    snapshot = evidence.snapshot
+    events = snapshot.simulator.get("events", {})
+    statuses = Counter(order["status"] for order in evidence.enriched.values())
+    calls = snapshot.simulator.get("calls", {})
+    rows = {
+        "events in": f"{events.get('accepted', 0)} taken, {events.get('duplicates', 0)} of them posted twice, "
+        f"{events.get('retried', 0)} retries, {snapshot.quarantined} quarantined",
+        "orders": f"{len(evidence.enriched)}: "
+        + ", ".join(f"{count} {name}" for name, count in statuses.most_common()),
+        "worker": f"{snapshot.events['applied']} events applied, {snapshot.events['duplicate']} duplicates, "
+        f"{snapshot.enriched} enriched records, {snapshot.derived} updates",
+    }
+    for target in ("connect", "checkout"):
+        outcomes = ", ".join(
+            f"{count} {name.replace('_', ' ')}" for name, count in sorted(snapshot.updates(target).items())
+        )
+        answers = ", ".join(f"{count} times {answer}" for answer, count in sorted(calls.get(target, {}).items()))
+        rows[f"to {target}"] = f"{outcomes or 'nothing'}; the simulated API answered {answers or 'nothing'}"
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(f"[bold]{name}[/]", value)
+    console.print(table)
+    console.print()
+
+
+def _example(console: Console, evidence: Evidence) -> None:
+    key, order = max(evidence.enriched.items(), key=lambda item: (len(item[1]["payments"]), len(item[1]["timeline"])))
+    paid = ", ".join(f"{amount} {currency}" for currency, amount in order["paid"].items()) or "nothing"
+    console.rule(f"order {key}", align="left")
+    console.print(f"number {order['order_no']}, {order['status']}, paid {paid}, version {order['version']}")
+    table = Table(box=None, pad_edge=False)
+    for name in ("received", "event", "details"):
+        table.add_column(name)
+    details = _details(order)
+    for entry in order["timeline"]:
+        again = f" (occurrence {entry['occurrence']})" if entry["occurrence"] > 1 else ""
+        table.add_row(entry["received_at"][11:23], entry["event_type"] + again, details.get(entry["received_at"], ""))
+    for update in evidence.held.get(key, {}).get("updates", []):
+        table.add_row("", f"→ {update['service']} {update['operation']}", "taken by Norce")
+    console.print(table)
+    console.print()
+
+
+def _details(order: Mapping[str, Any]) -> dict[str, str]:
+    """What payments and failures say, by the time they were first received."""
+    payments = {
+        p["first_received_at"]: f"{p['payment_code']}: {p['amount']} {p['currency']}" for p in order["payments"]
+    }
+    failures = {f["first_received_at"]: str(f["error_message"]) for f in order["subscription_failures"]}
+    return {**payments, **failures}
+
+
+def where_next(console: Console, stack: Stack) -> None:
+    """Where to look while everything is still up."""
+    kafka = stack.kafka
+    console.rule("where to look next", align="left")
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Kafka", kafka.bootstrap_servers)
+    table.add_row("topics", f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers} norce-pipeline topics list")
+    table.add_row("webhook", f"{stack.url('webhook')}/openapi.json, /readyz, /metrics")
+    for name in ("worker", "sink connect", "sink checkout"):
+        table.add_row(name, f"{stack.url(name)}/readyz, /metrics")
+    table.add_row("simulated Norce", f"{stack.url('simulator')}/simulator/state, /simulator/orders, /simulator/calls")
+    table.add_row("logs", str(stack.folder))
+    console.print(table)
