@@ -10,6 +10,7 @@ statements always come to the same choice. The rules, one per field:
 - ``status``: the highest rank. Delivered and cancelled contradict each other; cancelled stands.
 - ``payment.amount`` and ``payment.currency``: the pair of one event that states both, the greatest amount and then the
   greatest currency; without such an event the greatest of each.
+- ``payment.erp_order_no``: a value other than the order's own reference first, then the greatest text.
 - other fields of a payment: the greatest text.
 - ``outcome`` of an invoice: captured over error, because a retry after an error can succeed.
 

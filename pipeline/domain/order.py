@@ -47,7 +47,7 @@ def order_view(key: OrderKey, state: State, *, repeat_window: int = REPEAT_WINDO
     """
     found: list[Conflict] = []
     about = _Facts.of(state)
-    payments = payments_of(about.payments, found)
+    payments = payments_of(about.payments, key.client_order_ref, found)
     statuses = _statuses(about.statuses, found)
     past = history(state, repeat_window)
     return OrderView(

@@ -16,15 +16,15 @@ from pipeline.domain.times import rfc3339
 Stated = tuple[PaymentReceived, Receipts]
 
 
-def payments_of(stated: Iterable[Stated], found: list[Conflict]) -> tuple[Payment, ...]:
+def payments_of(stated: Iterable[Stated], client_order_ref: str, found: list[Conflict]) -> tuple[Payment, ...]:
     """One payment per ``PaymentCode``, sorted by it. Contradictions are appended to ``found``."""
     by_code: defaultdict[str, list[Stated]] = defaultdict(list)
     for entry in stated:
         by_code[entry[0].payment_code].append(entry)
     return tuple(
         [
-            _stated_once(*by_code[code][0]) if len(by_code[code]) == 1 else _restated(code, by_code[code], found)
-            for code in sorted(by_code)
+            _stated_once(*entries[0]) if len(entries) == 1 else _restated(code, entries, client_order_ref, found)
+            for code, entries in sorted(by_code.items())
         ]
     )
 
@@ -50,8 +50,10 @@ def _stated_once(fact: PaymentReceived, receipts: Receipts) -> Payment:
     )
 
 
-def _restated(code: str, stated: Sequence[Stated], found: list[Conflict]) -> Payment:
+def _restated(code: str, stated: Sequence[Stated], client_order_ref: str, found: list[Conflict]) -> Payment:
     facts = [fact for fact, _ in stated]
+    numbers = {fact.erp_order_no for fact in facts}
+    numbers = numbers - {client_order_ref, ""} or numbers
     amount, currency = _money(code, facts, found)
     return Payment(
         payment_code=code,
@@ -59,7 +61,7 @@ def _restated(code: str, stated: Sequence[Stated], found: list[Conflict]) -> Pay
         payment_ref=_greatest(code, "payment_ref", [fact.payment_ref for fact in facts], found),
         amount=amount,
         currency=currency,
-        erp_order_no=_greatest(code, "erp_order_no", [fact.erp_order_no for fact in facts], found),
+        erp_order_no=_greatest(code, "erp_order_no", numbers, found),
         first_received_at=rfc3339(min([receipts[0].received_at for _, receipts in stated])),
     )
 
@@ -76,7 +78,7 @@ def _money(code: str, facts: Sequence[PaymentReceived], found: list[Conflict]) -
     return amount, currency
 
 
-def _greatest(code: str, field: str, values: Sequence[str | None], found: list[Conflict]) -> str | None:
+def _greatest(code: str, field: str, values: Iterable[str | None], found: list[Conflict]) -> str | None:
     stated = [value for value in values if value]
     chosen = max(stated, default=None)
     report(f"payment.{field}", stated, chosen or "", found, item=code)

@@ -103,7 +103,7 @@ TimelineOmitted = Annotated[int, Meta(description="Number of occurrences before 
 FirstReceivedAt = Annotated[str, Meta(description=f"When the first event was received; {TIME}")]
 LastChangedAt = Annotated[str, Meta(description=f"When the newest occurrence was received; {TIME}")]
 Version = Annotated[
-    int, Meta(description="Number of deliveries known: higher in every later record of the same key; skips numbers")
+    int, Meta(description="Number of deliveries known: a record of the same key that knows more has a higher one")
 ]
 ClientId = Annotated[int, Meta(description="Norce ClientId, the tenant")]
 ApplicationId = Annotated[int, Meta(description="Norce ApplicationId, the shop")]
@@ -212,7 +212,9 @@ UpdateId = Annotated[
     str,
     Meta(description="UUID made from target, key, version and content: an update that is made again has the same id"),
 ]
-UpdateVersion = Annotated[int, Meta(description="Version of the order this was derived from; the highest one stands")]
+UpdateVersion = Annotated[
+    int, Meta(description="Version of the order this was derived from: the highest stands, of two equal ones the later")
+]
 UpdateOrderRef = Annotated[str, Meta(description="Norce ClientOrderRef")]
 UpdateOrderNo = Annotated[str | None, Meta(description="Order number as far as it is known")]
 

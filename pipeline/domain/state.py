@@ -6,8 +6,9 @@ from this set alone.
 
 There is no counter in it. A counter of changes would depend on how the events were grouped, and after a crash it could
 give a number that was already seen to a state that holds more: whoever keeps the newest version would then drop news.
-``version`` counts receipts instead. A state that holds more has a higher version, always; two states of one order with
-the same version hold different events only if neither was built on the other, and then a later one holds both.
+``version`` counts receipts instead: a state that holds more has a higher version, always. Two different states can have
+the same version only if neither was built on the other: after a crash, when events from several topics are read again
+in another order. Whoever keeps the newest version takes the later record of two with the same one.
 """
 
 from __future__ import annotations

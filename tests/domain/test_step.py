@@ -1,0 +1,74 @@
+"""The whole way of events through one order."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+
+from pipeline.domain import (
+    DEFAULT_POLICIES,
+    Arrival,
+    CorruptState,
+    MisplacedEvent,
+    OrderStep,
+    Outcome,
+    decode,
+    encode,
+    enriched,
+    order_step,
+    order_view,
+)
+from tests.domain.events import HOUR, KEY, SECOND, event_sequences, payment, received, state_of
+
+
+def step(stored: bytes | None, *events: Arrival) -> OrderStep:
+    return order_step(KEY, stored, events, DEFAULT_POLICIES)
+
+
+def test_a_first_event_stores_publishes_and_updates() -> None:
+    done = step(None, event := payment())
+    assert done.stored is not None
+    assert decode(done.stored) == state_of([event])
+    assert done.record is not None
+    assert json.loads(done.record)["version"] == 1
+    assert len(done.updates) == 2
+    assert done.outcomes == (Outcome.APPLIED,)
+
+
+def test_an_event_delivered_again_stores_and_publishes_nothing() -> None:
+    first = step(None, event := payment())
+    assert step(first.stored, event, event) == OrderStep(None, (Outcome.APPLIED, Outcome.APPLIED), None, ())
+
+
+def test_a_duplicate_is_remembered_and_publishes_nothing() -> None:
+    first = step(None, received(0))
+    again = step(first.stored, received(SECOND))
+    assert again.stored not in (None, first.stored)
+    assert (again.outcomes, again.record, again.updates) == ((Outcome.DUPLICATE,), None, ())
+
+
+def test_no_events_are_no_change() -> None:
+    assert step(None) == OrderStep(None, (), None, ())
+
+
+@given(event_sequences())
+def test_steps_of_any_size_come_to_the_same_record(events: list[Arrival]) -> None:
+    stored, record = None, None
+    for event in events:
+        done = step(stored, event)
+        stored, record = done.stored or stored, done.record or record
+    state = state_of(events)
+    assert stored == encode(state) == step(None, *events).stored
+    assert record is not None
+    shown = json.loads(record)
+    for name, value in json.loads(enriched(order_view(KEY, state))).items():
+        assert name in {"id", "version"} or shown[name] == value
+
+
+def test_a_step_that_fails_names_the_cause() -> None:
+    with pytest.raises(CorruptState):
+        step(b"{", payment())
+    with pytest.raises(MisplacedEvent):
+        step(None, received(HOUR), payment(ClientOrderRef="other"))
