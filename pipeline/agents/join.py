@@ -10,24 +10,20 @@ from pipeline import metrics, topics
 from pipeline.dead_letters import dead_letter
 from pipeline.domain import (
     Arrival,
-    Folded,
     InvoiceKey,
     Key,
     MalformedKey,
     OrderKey,
+    Outcome,
     PushPolicies,
-    State,
     SubscriptionKey,
     UnusableArrival,
-    changed,
     decode,
-    derive,
     encode,
     encode_update,
-    enriched,
     fold,
     key_of,
-    order_view,
+    order_step,
 )
 from pipeline.engine import Outgoing, SliceTable, Step
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
@@ -90,55 +86,48 @@ class Join:
         stored = table.read(partition, list(names.values()))
         for key, reads in keys.items():
             name = names[key]
-            old = stored.get(name)
-            before = None if old is None else decode(old)
-            after = _fold(step, key, before, reads)
-            if after is before or after is None:
-                continue
-            step.change(table, name, encode(after))
-            if isinstance(key, OrderKey):
-                self._emit(step, key, name, before, after)
+            after = self._fold(step, key, name, stored.get(name), reads)
+            if after is not None:
+                step.change(table, name, after)
 
-    def _emit(self, step: Step, key: OrderKey, name: bytes, before: State | None, after: State) -> None:
-        old = None if before is None else order_view(key, before)
-        new = order_view(key, after)
-        if not changed(old, new):
-            return
-        step.send(topics.ORDERS_ENRICHED, Outgoing(name, enriched(new), _headers(_ENRICHED_TYPE)))
-        for update in derive(old, new, self._policies):
+    def _fold(self, step: Step, key: Key, name: bytes, stored: bytes | None, reads: Sequence[_Read]) -> bytes | None:
+        """The state to store, ``None`` if it is what is stored already."""
+        try:
+            return self._advance(step, key, name, stored, reads)
+        except UnusableArrival:
+            pass
+        after = None
+        for read in reads:
+            try:
+                after = self._advance(step, key, name, after or stored, [read]) or after
+            except UnusableArrival as error:
+                _die(step, read.record, read.arrival.event_type, type(error).__name__, error.problem)
+        return after
+
+    def _advance(self, step: Step, key: Key, name: bytes, stored: bytes | None, reads: Sequence[_Read]) -> bytes | None:
+        arrivals = [read.arrival for read in reads]
+        if not isinstance(key, OrderKey):
+            before = None if stored is None else decode(stored)
+            folded = fold(key, before, arrivals)
+            _count(arrivals, folded.outcomes)
+            return None if folded.state is before else encode(folded.state)
+        found = order_step(key, stored, arrivals, self._policies)
+        _count(arrivals, found.outcomes)
+        if found.record is not None:
+            step.send(topics.ORDERS_ENRICHED, Outgoing(name, found.record, _headers(_ENRICHED_TYPE)))
+        for update in found.updates:
             headers = (("ce_id", update.id.encode()), *_headers(_UPDATE_TYPE))
             step.send(topics.UPDATES, Outgoing(name, encode_update(update), headers))
+        return found.stored
 
 
 def _headers(event_type: bytes) -> tuple[tuple[str, bytes], ...]:
     return (("ce_specversion", b"1.0"), ("ce_type", event_type), ("content-type", b"application/json"))
 
 
-def _fold(step: Step, key: Key, before: State | None, reads: Sequence[_Read]) -> State | None:
-    try:
-        folded = fold(key, before, [read.arrival for read in reads])
-    except UnusableArrival:
-        return _fold_one_by_one(step, key, before, reads)
-    _count(reads, folded)
-    return folded.state
-
-
-def _fold_one_by_one(step: Step, key: Key, before: State | None, reads: Sequence[_Read]) -> State | None:
-    state = before
-    for read in reads:
-        try:
-            folded = fold(key, state, [read.arrival])
-        except UnusableArrival as error:
-            _die(step, read.record, read.arrival.event_type, type(error).__name__, error.problem)
-        else:
-            _count([read], folded)
-            state = folded.state
-    return state
-
-
-def _count(reads: Sequence[_Read], folded: Folded) -> None:
-    for read, outcome in zip(reads, folded.outcomes, strict=True):
-        metrics.EVENTS.labels(read.arrival.event_type, outcome).inc()
+def _count(arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]) -> None:
+    for arrival, outcome in zip(arrivals, outcomes, strict=True):
+        metrics.EVENTS.labels(arrival.event_type, outcome).inc()
 
 
 def _die(step: Step, record: Any, event_type: str, error: str, reason: str) -> None:
