@@ -1,0 +1,65 @@
+"""What the clients of Norce's APIs share: calls, tokens, limits and errors."""
+
+from connectors.norce.api import NorceApi
+from connectors.norce.clock import Clock, SystemClock
+from connectors.norce.errors import (
+    Attempt,
+    Away,
+    CircuitOpen,
+    NoChannel,
+    NorceError,
+    NotConfigured,
+    OrderNotFound,
+    Outcome,
+    Rejected,
+    TokenRefused,
+    TokenUnavailable,
+    Unaddressable,
+    Unauthorized,
+    Unavailable,
+    UnknownOrderStatus,
+)
+from connectors.norce.identity import ClientCredentials
+from connectors.norce.limits import Limits
+from connectors.norce.metrics import NorceMetrics
+from connectors.norce.order_status import OrderStatus, status_named, status_numbered
+from connectors.norce.patience import Patience, persist
+from connectors.norce.tokens import Credentials, StaticTokens
+from connectors.norce.transport import Answer, Request, Token, Transport
+from connectors.norce.verdicts import NotYet
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "Away",
+    "CircuitOpen",
+    "ClientCredentials",
+    "Clock",
+    "Credentials",
+    "Limits",
+    "NoChannel",
+    "NorceApi",
+    "NorceError",
+    "NorceMetrics",
+    "NotConfigured",
+    "NotYet",
+    "OrderNotFound",
+    "OrderStatus",
+    "Outcome",
+    "Patience",
+    "Rejected",
+    "Request",
+    "StaticTokens",
+    "SystemClock",
+    "Token",
+    "TokenRefused",
+    "TokenUnavailable",
+    "Transport",
+    "Unaddressable",
+    "Unauthorized",
+    "Unavailable",
+    "UnknownOrderStatus",
+    "persist",
+    "status_named",
+    "status_numbered",
+]
