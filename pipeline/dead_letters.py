@@ -11,6 +11,9 @@ import orjson
 
 from pipeline.engine import Outgoing
 
+JSON_HEADERS = (("content-type", b"application/json"),)
+"""Headers of every JSON record of ours."""
+
 
 def dead_letter(record: Any, reason: str, **details: Any) -> Outgoing:
     """A dead letter about a consumed record, under the same key.
@@ -33,7 +36,7 @@ def dead_letter(record: Any, reason: str, **details: Any) -> Outgoing:
         },
         "died_at": int(time.time() * 1000),
     }
-    return Outgoing(record.key or b"", orjson.dumps(value), headers=(("content-type", b"application/json"),))
+    return Outgoing(record.key or b"", orjson.dumps(value), JSON_HEADERS)
 
 
 def _plain(data: bytes | None) -> str | Mapping[str, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import metrics, topics
-from pipeline.dead_letters import dead_letter
+from pipeline.dead_letters import JSON_HEADERS, dead_letter
 from pipeline.domain import (
     Arrival,
     InvoiceKey,
@@ -27,9 +27,6 @@ from pipeline.domain import (
 )
 from pipeline.engine import Outgoing, SliceTable, Step
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
-
-_ENRICHED_TYPE = b"io.norce.pipeline.order-enriched"
-_UPDATE_TYPE = b"io.norce.pipeline.update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +111,10 @@ class Join:
         found = order_step(key, stored, arrivals, self._policies)
         _count(arrivals, found.outcomes)
         if found.record is not None:
-            step.send(topics.ORDERS_ENRICHED, Outgoing(name, found.record, _headers(_ENRICHED_TYPE)))
+            step.send(topics.ORDERS_ENRICHED, Outgoing(name, found.record, JSON_HEADERS))
         for update in found.updates:
-            headers = (("ce_id", update.id.encode()), *_headers(_UPDATE_TYPE))
-            step.send(topics.UPDATES, Outgoing(name, encode_update(update), headers))
+            step.send(topics.UPDATES, Outgoing(name, encode_update(update), JSON_HEADERS))
         return found.stored
-
-
-def _headers(event_type: bytes) -> tuple[tuple[str, bytes], ...]:
-    return (("ce_specversion", b"1.0"), ("ce_type", event_type), ("content-type", b"application/json"))
 
 
 def _count(arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]) -> None:

@@ -22,6 +22,9 @@ from pipeline.sinks.writer import Writer
 CALL_GRACE = 5.0
 """Seconds that calls under way get when partitions are given up. A longer one is cut off and made again later."""
 
+LANES_PER_CALL = 4
+"""Orders worked on for each call that may be in flight: one that Norce keeps failing waits most of the time."""
+
 Client = ConnectClient | CheckoutClient
 U = TypeVar("U", ConnectUpdate, CheckoutUpdate)
 
@@ -121,7 +124,7 @@ async def _send(
     async with asyncio.TaskGroup() as tasks:
         writer = Writer(app, table)
         target = str(kind.__struct_config__.tag)
-        lanes = Lanes(target, deliver, table, writer, app.slices, concurrency, tasks)
+        lanes = Lanes(target, deliver, table, writer, app.slices, LANES_PER_CALL * concurrency, tasks)
         tasks.create_task(writer.run())
         tasks.create_task(_give_up_when_stopping(app, lanes))
         async for slices in app.batches(stream):

@@ -6,12 +6,15 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import pytest_asyncio
 
 from pipeline import topics
+from pipeline.broker import KafkaCluster
 from pipeline.settings import GROUPS, KafkaSettings
 from tests.support.kafka import admin
 from tests.support.processes import ROOT
@@ -30,7 +33,7 @@ COMPLETE = {
 }
 
 
-def command(*arguments: str, seconds: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``norce-pipeline`` with these variables and no other ones of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NORCE_", "KAFKA_"))}
     return subprocess.run(
@@ -38,19 +41,28 @@ def command(*arguments: str, seconds: float = 60, **environment: str) -> subproc
         env={**inherited, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=60,
         check=False,
     )
 
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["run"], ["webhook"], ["worker"], ["sink"], ["sink", "connect"], ["sink", "checkout"], ["simulator"]]
-    + [["topics"], ["topics", "create"], ["topics", "list"], ["settings"]],
-    ids=" ".join,
+    [
+        "",
+        "run",
+        "webhook",
+        "worker",
+        "sink connect",
+        "sink checkout",
+        "simulator",
+        "topics create",
+        "topics list",
+        "settings",
+    ],
 )
-def test_every_command_explains_itself(words: list[str]) -> None:
-    done = command(*words, "--help")
+def test_every_command_explains_itself(words: str) -> None:
+    done = command(*words.split(), "--help")
     assert done.returncode == 0
     assert "Usage:" in done.stdout
 
@@ -166,12 +178,19 @@ def test_secrets_are_read_from_files(tmp_path: Path) -> None:
 # -- with a broker ---------------------------------------------------------------------------------------------------
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def own_kafka() -> AsyncIterator[KafkaCluster]:
+    """A broker on which only these tests make topics."""
+    async with KafkaCluster() as cluster:
+        yield cluster
+
+
 @pytest.fixture
-def own_topics(kafka: Any) -> dict[str, str]:
-    """Settings under which the changelogs of this test are nobody else's."""
+def own_topics(own_kafka: KafkaCluster) -> dict[str, str]:
+    """Settings under which the changelogs of a test are nobody else's."""
     name = uuid.uuid4().hex[:8]
     return {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "KAFKA_BOOTSTRAP_SERVERS": own_kafka.bootstrap_servers,
         "NORCE_KAFKA_PARTITIONS": "3",
         "NORCE_KAFKA_REPLICATION_FACTOR": "1",
         "NORCE_KAFKA_MIN_INSYNC_REPLICAS": "1",
@@ -210,7 +229,7 @@ async def configuration(servers: str, name: str) -> dict[str, str]:
 
     async with admin(servers) as client:
         (answer,) = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    ((_, _, _, _, entries),) = answer.resources
+    ((_, _, _, _, entries),) = cast(Any, answer).resources
     return {entry[0]: entry[1] for entry in entries}
 
 

@@ -43,7 +43,7 @@ def collected(old: bytes | None, values: list[bytes]) -> bytes:
     return b",".join(sorted({*(old.split(b",") if old else ()), *values}))
 
 
-def sliced(options: Options) -> faust.App:
+def sliced(options: Options) -> SliceApp:
     app = SliceApp(
         options.group,
         bootstrap_servers=options.bootstrap_servers,
@@ -69,7 +69,7 @@ def sliced(options: Options) -> faust.App:
                 step.change(table, key, new)
         return step
 
-    held = []
+    held: list[Any] = []
 
     @app.agent(app.topic(*options.inputs))
     async def collect(stream: Any) -> None:
@@ -105,7 +105,7 @@ def plain(options: Options) -> faust.App:
     )
     output = app.topic(options.output, key_type=bytes, value_type=bytes, value_serializer="raw")
 
-    held = []
+    held: list[Any] = []
 
     @app.agent(app.topic(*options.inputs, key_type=bytes, value_type=bytes, value_serializer="raw"))
     async def collect(stream: Any) -> None:

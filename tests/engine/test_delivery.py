@@ -4,14 +4,14 @@ The plain variants are expected to fail, strictly: one that passes says that ups
 piece for it can go.
 """
 
-import os
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from faust.types import TP
 
-from tests.engine.programs import Options
+from tests.engine.programs import Options, sliced
 from tests.support.kafka import create_topics, delete_before, drained, lag, produce, read_all, until
 from tests.support.processes import Process
 
@@ -22,7 +22,9 @@ BOTH = pytest.mark.parametrize("engine", ["sliced", pytest.param("plain", marks=
 @pytest.fixture
 async def options(kafka: Any, tmp_path: Path) -> Options:
     name = f"e{uuid.uuid4().hex[:8]}"
-    made = Options("sliced", kafka.bootstrap_servers, name, [f"{name}.a", f"{name}.b"], f"{name}.out", str(tmp_path / "w"))
+    made = Options(
+        "sliced", kafka.bootstrap_servers, name, [f"{name}.a", f"{name}.b"], f"{name}.out", str(tmp_path / "w")
+    )
     await create_topics(made.bootstrap_servers, [*made.inputs, made.output])
     await create_topics(made.bootstrap_servers, [f"{name}-seen-changelog"], config={"cleanup.policy": "compact,delete"})
     return made
@@ -66,7 +68,8 @@ async def test_no_offset_is_committed_past_an_unfinished_event(options: Options,
             await produce(options.bootstrap_servers, topic, values(100 * n, 10, keys=1), partition=0)
             await drained(options.bootstrap_servers, options.group, options.inputs[1])
         await until(
-            lambda: lag(options.bootstrap_servers, options.group, topic), lambda seen: not seen[topic, 1] and process.running
+            lambda: lag(options.bootstrap_servers, options.group, topic),
+            lambda seen: not seen[topic, 1] and process.running,
         )
         process.terminate()
     assert (await lag(options.bootstrap_servers, options.group, topic))[topic, 0] == 51
@@ -171,10 +174,7 @@ async def test_state_that_knows_more_than_its_changelog_stops_the_worker_with_a_
         process.terminate()
     other = f"{options.group}x"
     await create_topics(options.bootstrap_servers, [f"{other}-seen-changelog"])
-    folder = Path(options.data_dir)
-    moved = next(folder.rglob(f"{options.group}-data"), folder)
-    os.rename(moved, moved.with_name(moved.name.replace(options.group, other)))
-    with worker(options, group=other) as process:
+    with worker(options, group=other) as process:  # on the folder of the first
         assert process.wait() == 1
     assert "StateAheadOfChangelog" in process.output
 
@@ -193,3 +193,29 @@ async def test_records_that_expired_unread_are_reported_and_the_rest_is_read(opt
     assert "records are gone before they were read" in process.output
     (seen,) = (await collections(options, options.output)).values()
     assert seen == {value for _, value in [*values(0, 30, keys=1), *values(50, 10, keys=1)]}
+
+
+async def test_records_that_a_stopped_fetch_dropped_are_read_again(options: Options) -> None:
+    topic = options.inputs[0]
+    app = sliced(options)
+    app.finalize()
+    await app.start()
+    try:
+        consumer = app.slice_consumer
+        await until(_value(lambda: app.tables.actives_ready), bool)
+        consumer.stop_flow()
+        await produce(options.bootstrap_servers, topic, values(0, 20), partition=0)
+        await consumer.seek_wait(cast(Any, {TP(topic, 0): 7}))  # as a fetch does whose records are then not delivered
+        consumer.resume_flow()
+        await drained(options.bootstrap_servers, options.group, topic)
+        assert consumer.skipped == {}
+    finally:
+        await app.stop()
+    await assert_complete(options)
+
+
+def _value(get: Any) -> Any:
+    async def look() -> Any:
+        return get()
+
+    return look

@@ -41,7 +41,7 @@ def test_nothing_is_committable_past_an_unfinished_slice(sizes: list[int], data:
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4)), min_size=1, max_size=20))
 def test_partitions_do_not_hold_each_other_back(plan: list[tuple[int, int]]) -> None:
     ledger = SliceLedger()
-    ends = {}
+    ends: dict[TopicPartition, int] = {}
     for partition, size in plan:
         tp = TopicPartition("t", partition)
         piece = ledger.open(tp, records(ends.get(tp, 0), size))

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,14 @@ from tests.support.processes import ROOT, Process
 
 
 @pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
+def environment() -> dict[str, str]:
     """Ports of its own, and nothing inherited that would change the run."""
     ports = {
         group.variable("port"): str(port)
         for group, port in zip(PROCESSES.values(), free_ports(len(PROCESSES)), strict=True)
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NORCE_", "KAFKA_"))}
-    yield {**inherited, **ports, "PYTHONPATH": str(ROOT), "NORCE_SIMULATOR_ORDERS": "40"}
+    return {**inherited, **ports, "PYTHONPATH": str(ROOT), "NORCE_SIMULATOR_ORDERS": "40"}
 
 
 def run(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

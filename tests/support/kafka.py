@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
@@ -30,7 +30,7 @@ async def create_topics(
         answer = await client.create_topics(
             [NewTopic(name, partitions, 1, topic_configs=dict(config or {})) for name in names]
         )
-    assert not any(code for _, code, *_ in answer.topic_errors), answer
+    assert not any(code for _, code, *_ in cast(Any, answer).topic_errors), answer
 
 
 async def delete_before(bootstrap_servers: str, topic: str, partition: int, offset: int) -> None:
@@ -72,9 +72,7 @@ async def read_all(bootstrap_servers: str, *topics: str) -> list[Any]:
     records: list[Any] = []
     async with consumer(bootstrap_servers) as client:
         partitions = [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in sorted(await _partitions(client, topic))
+            TopicPartition(topic, number) for topic in topics for number in sorted(await _partitions(client, topic))
         ]
         client.assign(partitions)
         ends = await client.end_offsets(partitions)

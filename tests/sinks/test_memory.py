@@ -1,0 +1,36 @@
+"""What was sent decides what need not be sent again."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain import ConnectContent, ConnectUpdate, Info
+from pipeline.sinks.memory import Sent
+
+
+def update(version: int, value: str, **changes: Any) -> ConnectUpdate:
+    content = ConnectContent(infos=(Info(code="PaidAmount", value=value),), order_status=None)
+    told = {"client_order_ref": "77", "order_no": "SO77", **changes}
+    return ConnectUpdate(
+        id=f"{version}{value}", client_id=1, application_id=2, version=version, content=content, **told
+    )
+
+
+@given(st.integers(1, 100), st.integers(1, 100), st.sampled_from("ab"), st.sampled_from("ab"))
+def test_only_an_older_version_or_the_same_content_is_left_out(first: int, second: int, was: str, now: str) -> None:
+    verdict = Sent.of(update(first, was)).judge(update(second, now))
+    if second < first:
+        assert verdict == "superseded"
+    else:
+        assert verdict == ("unchanged" if was == now else None)
+
+
+def test_a_new_order_number_is_news_even_with_the_same_infos() -> None:
+    assert Sent.of(update(1, "a")).judge(update(2, "a", order_no="SO78")) is None
+
+
+@given(st.integers(1, 10**9), st.text(max_size=20))
+def test_the_memory_survives_storage(version: int, value: str) -> None:
+    sent = Sent.of(update(version, value))
+    assert Sent.decode(sent.encode()) == sent
