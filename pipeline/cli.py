@@ -80,12 +80,18 @@ def _read(first: type[A], second: type[B]) -> tuple[A, B]:
     return one, two
 
 
+def _one_or_three(nodes: int) -> int:
+    if nodes not in {1, 3}:
+        raise typer.BadParameter("a cluster has 1 node, or 3 so that it can lose one")
+    return nodes
+
+
 @app.command()
 def run(
     exit: Annotated[
         bool, typer.Option("--exit", help="End after the scenario: 0 only if the result is right.")
     ] = False,
-    nodes: Annotated[int, typer.Option(help="Kafka nodes to start, 1 or 3.", min=1, max=3)] = 1,
+    nodes: Annotated[int, typer.Option(help="Kafka nodes to start, 1 or 3.", callback=_one_or_three)] = 1,
     orders: Annotated[int | None, typer.Option(help="Orders in the scenario.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Another number gives another scenario.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live view.")] = False,
@@ -105,10 +111,22 @@ def webhook() -> None:
 
     Example: NORCE_WEBHOOK_SECRETS=... norce-pipeline webhook
     """
-    from connectors.webhook import serve
+    from connectors.webhook import CannotListen, serve
 
     kafka, group = _read(KafkaSettings, WebhookSettings)
-    raise SystemExit(serve(group, kafka))
+    _check_partitions(kafka)
+    try:
+        raise SystemExit(serve(group, kafka))
+    except CannotListen as error:
+        _fail(error, ENVIRONMENT)
+
+
+def _check_partitions(kafka: KafkaSettings) -> None:
+    """Events must not go to other partitions than the worker's state; a Kafka that is away is waited for instead."""
+    try:
+        asyncio.run(topics.check(kafka, topics.PUBLIC))
+    except (topics.BrokerUnreachable, topics.TopicMissing) as error:
+        print(f"warning: {type(error).__name__}: {error}; answering 503 until that changes", file=sys.stderr)
 
 
 @app.command()
@@ -138,11 +156,14 @@ def sink_checkout() -> None:
 @app.command()
 def simulator() -> None:
     """Play Norce: post webhooks, and answer as Identity, Connect, Query and Checkout."""
-    from connectors.simulator import serve
+    from connectors.simulator import AddressInUse, serve
 
     group, log = load(SimulatorSettings, LogSettings)
     logs.configure(log)
-    raise SystemExit(serve(group))
+    try:
+        raise SystemExit(serve(group))
+    except AddressInUse as error:
+        _fail(error, ENVIRONMENT)
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]

@@ -36,6 +36,8 @@ from pydantic_settings import SettingsError as UnreadableSetting
 SECRETS_DIR_VARIABLE = "NORCE_SECRETS_DIR"
 
 
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - a container's port is to be reached from outside of it
+
 BaseUrl = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -114,7 +116,7 @@ class WebhookSettings(SettingsGroup):
 
     model_config = SettingsConfigDict(env_prefix="NORCE_WEBHOOK_")
 
-    host: str = Field(default="0.0.0.0", description="Address to listen on")
+    host: str = Field(default=EVERY_ADDRESS, description="Address to listen on")
     port: Port = Field(default=8080, description="Port to listen on")
     secrets: Annotated[list[SecretStr], NoDecode] = Field(
         description="Secrets Norce may send, comma separated; several are valid at once so that they can be rotated",
@@ -157,7 +159,7 @@ class WorkerSettings(SettingsGroup):
     data_dir: Path = Field(
         default=Path("data/worker"), description="Folder of the RocksDB state; losing it costs a rebuild, no data"
     )
-    host: str = Field(default="0.0.0.0", description="Address of the health and metrics port")
+    host: str = Field(default=EVERY_ADDRESS, description="Address of the health and metrics port")
     port: Port = Field(default=8081, description="Port of /livez, /readyz and /metrics")
     slice_records: int = Field(
         default=2000, ge=1, le=100_000, description="Most records folded and committed as one step"
@@ -180,7 +182,7 @@ class SinkSettings(SettingsGroup):
 
     data_dir: Path = Field(description="Folder of the RocksDB memory of what was sent")
     group: str = Field(description="Consumer group, and prefix of the changelog topics", min_length=1)
-    host: str = Field(default="0.0.0.0", description="Address of the health and metrics port")
+    host: str = Field(default=EVERY_ADDRESS, description="Address of the health and metrics port")
     port: Port = Field(description="Port of /livez, /readyz and /metrics")
     slice_records: int = Field(default=500, ge=1, le=100_000, description="Most updates read ahead per partition")
     instance_id: str | None = Field(
@@ -216,7 +218,7 @@ class ConnectSettings(SinkSettings):
     scope: str = Field(description="Environment(s) as OAuth2 scope: playground, stage or prod", min_length=1)
     query_url: BaseUrl | None = Field(
         default=None,
-        description="https://{slug}.api-se[.{env}].norce.tech/commerce/query/3.0; read to keep an order's status as it is",
+        description="https://{slug}.api-se[.{env}].norce.tech/commerce/query/3.0; read to keep an order's status",
     )
     query_rate: float = Field(default=2.0, gt=0, description="Query calls a second (assumed)")
     application_header: str | None = Field(
@@ -226,7 +228,7 @@ class ConnectSettings(SinkSettings):
     token_start_jitter: float = Field(
         default=0.0,
         ge=0,
-        description="Seconds; the first token request waits a random part of it. Set it where many workers share an address",
+        description="Seconds; the first token request waits a random part of it. For many workers behind one address",
     )
     account_id: int | None = Field(default=None, description="Norce account the change is logged under")
     data_dir: Path = Field(

@@ -23,7 +23,7 @@ HIDDEN = "***"
 
 
 def rows() -> list[dict[str, Any]]:
-    """One row per setting: ``variable``, ``value``, ``source`` (environment, file, default, not set) and ``meaning``."""
+    """One row per setting: ``variable``, ``value``, ``source`` (environment, file, default or not set), ``meaning``."""
     return [_row(group, name) for group in GROUPS for name in group.model_fields]
 
 

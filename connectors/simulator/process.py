@@ -7,7 +7,7 @@ import structlog
 import uvloop
 
 from connectors.simulator.deliveries import Fate
-from connectors.simulator.simulator import AddressInUse, Simulator
+from connectors.simulator.simulator import Simulator
 from pipeline.settings import SimulatorSettings
 
 _PROGRESS_EVERY = 10.0  # seconds between two log lines on how far the scenario is
@@ -18,13 +18,12 @@ log = structlog.get_logger()
 def serve(settings: SimulatorSettings) -> int:
     """Run until SIGTERM or SIGINT, or with ``exit_when_done`` until the scenario is over.
 
-    Returns 0; or 1 where the port is in use, or where the scenario is over and Norce gave an event up.
+    Returns 0; or 1 where the scenario is over and Norce gave an event up.
+
+    Raises:
+        AddressInUse: another process listens on the port.
     """
-    try:
-        return uvloop.run(_serve(settings))
-    except AddressInUse as error:
-        log.error("simulator.address_in_use", detail=str(error))
-        return 1
+    return uvloop.run(_serve(settings))
 
 
 async def _serve(settings: SimulatorSettings) -> int:

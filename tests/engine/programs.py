@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +35,8 @@ class Options:
     instance_id: str | None = None
     """Static member id."""
     drain_seconds: float = 5.0
+    wait_empty: bool = True
+    """Plain Faust only: whether a stop waits for unfinished events, which is its default."""
 
     def arguments(self) -> tuple[str, ...]:
         return ("-m", "tests.engine.programs", json.dumps(asdict(self)))
@@ -74,13 +77,16 @@ def sliced(options: Options) -> SliceApp:
     @app.agent(app.topic(*options.inputs))
     async def collect(stream: Any) -> None:
         async for slices in app.batches(stream):
+            print("fetched", flush=True)
             await asyncio.sleep(options.delay)
             free = [s for s in slices if all(r.value.decode() != options.hold for r in s.records)]
             held.extend(s for s in slices if s not in free)
             by_partition: dict[int, list[Any]] = {}
             for piece in free:
                 by_partition.setdefault(piece.tp.partition, []).extend(piece.records)
-            await app.settle(free, {p: fold(p, records) for p, records in by_partition.items()})
+            steps = {p: fold(p, records) for p, records in by_partition.items()}
+            print("written", flush=True)  # or as good as: what is left is to wait for the broker
+            await app.settle(free, steps)
 
     return app
 
@@ -96,8 +102,9 @@ def plain(options: Options) -> faust.App:
         topic_allow_declare=False,
         table_standby_replicas=0,
         broker_commit_interval=0.5,
+        consumer_group_instance_id=options.instance_id,
         stream_recovery_delay=0.0,
-        stream_wait_empty=not options.hold,
+        stream_wait_empty=options.wait_empty,
         web_enabled=False,
     )
     table = app.Table(
@@ -110,6 +117,8 @@ def plain(options: Options) -> faust.App:
     @app.agent(app.topic(*options.inputs, key_type=bytes, value_type=bytes, value_serializer="raw"))
     async def collect(stream: Any) -> None:
         async for event in (stream.noack() if options.hold else stream).events():
+            print("fetched", flush=True)
+            await asyncio.sleep(options.delay)
             if event.value.decode() == options.poison:
                 raise ValueError(event.value)
             if event.value.decode() == options.hold:
@@ -120,13 +129,16 @@ def plain(options: Options) -> faust.App:
             if new != old:
                 await output.send(key=event.key, value=new)
                 table[event.key] = new
+                print("written", flush=True)
             if options.hold:
                 event.ack()
 
     return app
 
 
+MAKERS: dict[str, Callable[[Options], faust.App]] = {"sliced": sliced, "plain": plain}
+
 if __name__ == "__main__":
     chosen = Options(**json.loads(sys.argv[1]))
-    app = {"sliced": sliced, "plain": plain}[chosen.engine](chosen)
+    app = MAKERS[chosen.engine](chosen)
     faust.Worker(app, loglevel="info", redirect_stdouts=False).execute_from_commandline()

@@ -4,6 +4,8 @@ The plain variants are expected to fail, strictly: one that passes says that ups
 piece for it can go.
 """
 
+import asyncio
+import subprocess
 import uuid
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +13,13 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
-from tests.engine.programs import Options, sliced
+from pipeline.broker import KafkaCluster
+from tests.engine.programs import MAKERS, Options
 from tests.support.kafka import create_topics, delete_before, drained, lag, produce, read_all, until
 from tests.support.processes import Process
 
-LOST = pytest.mark.xfail(strict=True, reason="plain Faust loses the event")
-BOTH = pytest.mark.parametrize("engine", ["sliced", pytest.param("plain", marks=LOST)])
+BREAKS = pytest.mark.xfail(strict=True, reason="plain Faust breaks this promise")
+BOTH = pytest.mark.parametrize("engine", ["sliced", pytest.param("plain", marks=BREAKS)])
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ async def assert_complete(options: Options) -> None:
 async def test_no_offset_is_committed_past_an_unfinished_event(options: Options, engine: str) -> None:
     topic = options.inputs[0]
     await produce(options.bootstrap_servers, topic, [(b"k", b"hold")], partition=0)
-    with worker(options, engine=engine, hold="hold") as process:
+    with worker(options, engine=engine, hold="hold", wait_empty=False) as process:
         process.until_output("Worker ready")
         await produce(options.bootstrap_servers, topic, values(0, 50, keys=1), partition=1)
         for n in range(5):  # in pieces, so that some surely come in a later fetch than the held one
@@ -195,23 +198,73 @@ async def test_records_that_expired_unread_are_reported_and_the_rest_is_read(opt
     assert seen == {value for _, value in [*values(0, 30, keys=1), *values(50, 10, keys=1)]}
 
 
-async def test_records_that_a_stopped_fetch_dropped_are_read_again(options: Options) -> None:
+@BOTH
+async def test_records_that_a_stopped_fetch_dropped_are_read_again(options: Options, engine: str) -> None:
     topic = options.inputs[0]
-    app = sliced(options)
+    app = MAKERS[engine](options)
     app.finalize()
     await app.start()
     try:
-        consumer = app.slice_consumer
-        await until(_value(lambda: app.tables.actives_ready), bool)
+        consumer = cast(Any, app.consumer)
+        await until(_value(lambda: cast(Any, app.tables).actives_ready), bool)
         consumer.stop_flow()
         await produce(options.bootstrap_servers, topic, values(0, 20), partition=0)
-        await consumer.seek_wait(cast(Any, {TP(topic, 0): 7}))  # as a fetch does whose records are then not delivered
+        await consumer.seek_wait({TP(topic, 0): 7})  # as a fetch does whose records are then not delivered
         consumer.resume_flow()
         await drained(options.bootstrap_servers, options.group, topic)
-        assert consumer.skipped == {}
     finally:
         await app.stop()
     await assert_complete(options)
+
+
+@BOTH
+async def test_a_stop_does_not_wait_for_ever_for_an_event_that_is_never_finished(options: Options, engine: str) -> None:
+    await produce(options.bootstrap_servers, options.inputs[0], [(b"k", b"hold")], partition=0)
+    with worker(options, engine=engine, hold="hold", drain_seconds=1.0) as process:
+        process.until_output("fetched")
+        try:
+            process.terminate(15)
+        except subprocess.TimeoutExpired:
+            pytest.fail("the worker did not stop")
+
+
+@BOTH
+async def test_a_changelog_record_that_cannot_be_restored_stops_the_worker(options: Options, engine: str) -> None:
+    other = f"{options.group}r"
+    await create_topics(
+        options.bootstrap_servers, [f"{other}-seen-changelog"]
+    )  # not compacted: takes records without keys
+    broken = cast(Any, [(None, b"a record without a key"), (b"k", b"a")])
+    await produce(options.bootstrap_servers, f"{other}-seen-changelog", broken, partition=0)
+    with worker(options, engine=engine, group=other) as process:
+        try:
+            assert process.wait(25) == 1
+        except subprocess.TimeoutExpired:
+            pytest.fail("the worker went on with a table that is not complete")
+
+
+@BOTH
+async def test_a_worker_killed_while_the_broker_was_silent_leaves_out_nothing(
+    fresh_kafka: KafkaCluster, tmp_path: Path, engine: str
+) -> None:
+    """State, changelog and output agree although the broker took neither of the last two before the crash."""
+    made = Options(
+        engine, fresh_kafka.bootstrap_servers, "g", ["in"], "out", str(tmp_path / "w"), delay=1.0, instance_id="only"
+    )
+    await create_topics(made.bootstrap_servers, ["in", "out", "g-seen-changelog"])
+    await produce(made.bootstrap_servers, "in", [(b"k", b"first")], partition=0)
+    with worker(made) as process:
+        await drained(made.bootstrap_servers, made.group, "in")
+        await produce(made.bootstrap_servers, "in", [(b"k", b"second")], partition=0)
+        await until(_value(lambda: process.output.count("fetched")), lambda seen: seen == 2)
+        fresh_kafka.pause_node(1)
+        await until(_value(lambda: process.output.count("written")), lambda seen: seen == 2)
+        process.kill()
+    fresh_kafka.resume_node(1)
+    with worker(made, delay=0.0) as process:
+        await drained(made.bootstrap_servers, made.group, "in")
+        process.terminate()
+    await assert_complete(made)
 
 
 def _value(get: Any) -> Any:
