@@ -1,0 +1,99 @@
+"""The webhook endpoint: what happens to one request, from the secret to the answer."""
+
+from __future__ import annotations
+
+import structlog
+
+from connectors.webhook import answers
+from connectors.webhook.answers import Answer
+from connectors.webhook.asgi import Receive, Scope, header_values
+from connectors.webhook.authentication import SecretHeader
+from connectors.webhook.bodies import read_body
+from connectors.webhook.errors import BodyTooLarge, NotAcknowledged, SenderGone, UploadTimeout
+from connectors.webhook.event_types import Requested, requested
+from connectors.webhook.metrics import Metrics
+from connectors.webhook.publisher import Publisher
+from connectors.webhook.records import Record, RecordFactory
+from pipeline.events import EventSpec, Reason, UnusableBody, parse
+from pipeline.settings import WebhookSettings
+
+log = structlog.get_logger(__name__)
+
+
+class Endpoint:
+    """Takes requests, a bounded number at once, and turns each into one record and one answer."""
+
+    def __init__(
+        self, settings: WebhookSettings, publisher: Publisher, records: RecordFactory, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._records = records
+        self._metrics = metrics
+        self._secret = SecretHeader(settings.secret_header, [secret.get_secret_value() for secret in settings.secrets])
+        self.in_flight = 0
+
+    async def handle(self, scope: Scope, receive: Receive, in_path: str) -> Answer:
+        """The answer to one request; ``in_path`` is the event type in its path, if any."""
+        asked = requested(scope, in_path)
+        answer = await self._admit(scope, receive, asked)
+        self._metrics.count(asked.found, answer.name)
+        return answer
+
+    async def _admit(self, scope: Scope, receive: Receive, asked: Requested) -> Answer:
+        if scope["method"] != "POST":
+            return answers.METHOD_NOT_ALLOWED
+        if not self._secret.is_valid(scope):
+            return answers.UNAUTHORIZED
+        if self.in_flight >= self._settings.max_in_flight:
+            return answers.OVERLOADED
+        self.in_flight += 1
+        try:
+            body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.body_timeout)
+            return await self._take(scope, asked, body)
+        except BodyTooLarge:
+            return answers.BODY_TOO_LARGE
+        except UploadTimeout:
+            return answers.UPLOAD_TIMEOUT
+        except SenderGone:
+            return answers.SENDER_GONE
+        except NotAcknowledged:
+            return answers.NOT_ACKNOWLEDGED
+        except Exception:
+            log.exception("request failed", event_type=str(asked))
+            return answers.INTERNAL_ERROR
+        finally:
+            self.in_flight -= 1
+
+    async def _take(self, scope: Scope, asked: Requested, body: bytes) -> Answer:
+        self._metrics.body_bytes.observe(len(body))
+        try:
+            record, answer = self._event(scope, asked, body), answers.ACCEPTED
+        except UnusableBody as error:
+            record, answer = self._records.quarantined(asked, error, body), answers.QUARANTINED
+            await self._publisher.publish(record)
+            self._note_quarantined(record, asked, error)
+            return answer
+        await self._publisher.publish(record)
+        log.debug("event accepted", event_id=record.id, event_type=str(asked), topic=record.topic)
+        return answer
+
+    def _event(self, scope: Scope, asked: Requested, body: bytes) -> Record:
+        spec: EventSpec = asked.resolve(self._settings.accept_unknown_types)
+        for encoding in header_values(scope, b"content-encoding"):
+            if encoding.strip().lower() not in (b"", b"identity"):
+                # Never unpacked, so there is nothing that could grow.
+                raise UnusableBody(Reason.CONTENT_ENCODED, "the body is compressed", "content-encoding")
+        return self._records.event(spec, parse(spec, body), body)
+
+    def _note_quarantined(self, record: Record, asked: Requested, error: UnusableBody) -> None:
+        self._metrics.quarantined.labels(error.reason).inc()
+        log.warning(
+            "event quarantined",
+            event_id=record.id,
+            event_type=str(asked),
+            reason=error.reason,
+            detail=error.detail,
+            where=error.where,
+            body_bytes=len(record.value),
+        )
