@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 
 @asynccontextmanager
@@ -31,6 +32,13 @@ async def create_topic(
         )
     ((_, code, message),) = answer.topic_errors
     return code, message
+
+
+async def topic_configs(servers: str, topic: str) -> dict[str, str]:
+    async with admin_of(servers) as admin:
+        answers: Any = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    ((resource,),) = (answer.resources for answer in answers)
+    return {name: value for name, value, *_ in resource[4]}
 
 
 async def partition_leader(servers: str, topic: str) -> int:

@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.broker import BrokerUnavailable, KafkaCluster, cluster
+from pipeline.broker.configuration import Endpoint
+from pipeline.broker.distribution import fetch_distribution
+from pipeline.broker.identity import cluster_identity
+from pipeline.broker.node import Node
 from pipeline.broker.ports import free_ports
 from pipeline.broker.readiness import listed_brokers
-from tests.broker.support import create_topic, partition_leader, producing, send, values_of
+from tests.broker.support import create_topic, partition_leader, producing, send, topic_configs, values_of
 
 
 async def test_a_started_node_serves(fresh_kafka: KafkaCluster) -> None:
@@ -27,6 +31,29 @@ async def test_every_one_of_three_nodes_lists_all_three(kafka_cluster: KafkaClus
     lists = [await listed_brokers(kafka_cluster.address(node)) for node in (1, 2, 3)]
 
     assert lists == [{1, 2, 3}] * 3
+
+
+async def test_a_node_is_ready_only_when_it_lists_the_others(tmp_path: Path) -> None:
+    endpoint = Endpoint(1, *free_ports(2))
+    node = Node(endpoint, tmp_path / "node", await fetch_distribution(), heap_mb=256)
+    await node.prepare(cluster_identity(tmp_path, 1), [endpoint], {})
+    node.start()
+    try:
+        await node.wait_until_serving(frozenset(), patience=60)
+        with pytest.raises(BrokerUnavailable, match=r"it lists brokers \[1\], expected are \[1, 2\]"):
+            await node.wait_until_serving(frozenset({2}), patience=0.5)
+    finally:
+        await node.kill()
+
+
+@pytest.mark.parametrize(("fixture", "wanted"), [("fresh_kafka", "1"), ("kafka_cluster", "2")])
+async def test_a_topic_needs_two_replicas_in_sync_where_there_are_three_nodes(
+    request: pytest.FixtureRequest, unique: str, fixture: str, wanted: str
+) -> None:
+    kafka = request.getfixturevalue(fixture)
+    await create_topic(kafka.bootstrap_servers, unique, replicas=kafka.replicas)
+
+    assert (await topic_configs(kafka.bootstrap_servers, unique))["min.insync.replicas"] == wanted
 
 
 async def test_three_nodes_acknowledge_to_all_replicas_when_the_leader_was_killed(
@@ -82,14 +109,6 @@ async def test_a_paused_broker_acknowledges_only_after_it_is_resumed(fresh_kafka
 
     assert fresh_kafka.serving == {1}
     assert await values_of(servers, "t") == [b"before", b"during"]
-
-
-async def test_a_paused_node_can_be_stopped(fresh_kafka: KafkaCluster) -> None:
-    fresh_kafka.pause_node(1)
-
-    await fresh_kafka.stop_node(1)
-
-    assert fresh_kafka.pid(1) is None
 
 
 @pytest.mark.parametrize("end", ["stop_node", "kill_node"])

@@ -6,30 +6,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import NewPartitions
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidPartitionsError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
 from pipeline.broker import Broker, KafkaCluster
-from tests.broker.support import admin_of, create_topic, producing, values_of
+from tests.broker.support import admin_of, create_topic, producing, topic_configs, values_of
 
 
 async def test_the_admin_client_creates_topics_with_their_configuration(kafka: Broker, unique: str) -> None:
     wanted = {"cleanup.policy": "compact", "min.insync.replicas": "1", "retention.ms": "-1"}
     await create_topic(kafka.bootstrap_servers, unique, partitions=3, configs=wanted)
 
+    found = await topic_configs(kafka.bootstrap_servers, unique)
     async with admin_of(kafka.bootstrap_servers) as admin:
-        answer: Any
-        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, unique)])
-
         (description,) = await admin.describe_topics([unique])
 
-    (resource,) = answer.resources
-    found = {name: value for name, value, *_ in resource[4]}
     assert {name: found[name] for name in wanted} == wanted
     assert len(description["partitions"]) == 3
 

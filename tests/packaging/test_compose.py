@@ -1,0 +1,137 @@
+"""docker-compose.yml: no container engine is needed to see that its parts fit each other and the program."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from connectors.simulator import checkout_channels
+from pipeline import cli
+from pipeline.settings import (
+    GROUPS,
+    CheckoutSettings,
+    ConnectSettings,
+    KafkaSettings,
+    LogSettings,
+    SettingsGroup,
+    SimulatorSettings,
+    WebhookSettings,
+    WorkerSettings,
+    load,
+)
+
+# What each service's process reads, as pipeline.cli has it.
+GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
+    "topics": (KafkaSettings,),
+    "webhook": (KafkaSettings, WebhookSettings, LogSettings),
+    "worker": (KafkaSettings, WorkerSettings, LogSettings),
+    "sink-connect": (KafkaSettings, ConnectSettings, LogSettings),
+    "sink-checkout": (KafkaSettings, CheckoutSettings, LogSettings),
+    "simulator": (SimulatorSettings, LogSettings),
+}
+
+
+@pytest.fixture(scope="module")
+def compose(repository: Path) -> Any:
+    return yaml.safe_load((repository / "docker-compose.yml").read_text())
+
+
+@pytest.fixture(params=GROUPS_OF)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def service(compose: Any, name: str) -> Any:
+    return compose["services"][name]
+
+
+def test_the_file_has_the_form_of_the_compose_specification(repository: Path) -> None:
+    check = Path(sys.executable).with_name("check-jsonschema")
+    subprocess.run([check, "--builtin-schema=vendor.compose-spec", repository / "docker-compose.yml"], check=True)
+
+
+def test_every_process_of_the_pipeline_is_a_service(compose: Any) -> None:
+    assert set(compose["services"]) == {"kafka", *GROUPS_OF}
+
+
+def test_every_command_exists(service: Any) -> None:
+    answer = CliRunner().invoke(cli.app, [*service["command"], "--help"])
+
+    assert answer.exit_code == 0
+    assert "Usage:" in answer.output
+
+
+def test_every_norce_variable_is_a_setting(service: Any) -> None:
+    known = {group.variable(field) for group in GROUPS for field in group.model_fields}
+
+    assert {variable for variable in service["environment"] if variable.startswith("NORCE_")} <= known
+
+
+def test_every_process_has_the_settings_it_needs(name: str, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in service["environment"].items():
+        monkeypatch.setenv(variable, value)
+
+    groups = GROUPS_OF[name]
+    assert [type(group) for group in load(*groups)] == list(groups)
+
+
+def test_every_long_running_process_is_asked_for_its_health_on_its_own_port(name: str, service: Any) -> None:
+    if name == "topics":
+        assert service["healthcheck"] == {"disable": True}
+        return
+    group = next(group for group in GROUPS_OF[name] if "port" in group.model_fields)
+
+    assert f":{group.model_fields['port'].default}/" in service["environment"]["HEALTH_URL"]
+
+
+def test_every_process_waits_for_what_it_needs(compose: Any) -> None:
+    services = compose["services"]
+    waits = {
+        name: {other: how["condition"] for other, how in services[name]["depends_on"].items()} for name in GROUPS_OF
+    }
+    after_topics = {"topics": "service_completed_successfully"}
+
+    assert waits == {
+        "topics": {"kafka": "service_healthy"},
+        "webhook": after_topics,
+        "worker": after_topics,
+        "sink-connect": after_topics,
+        "sink-checkout": after_topics,
+        "simulator": {"webhook": "service_healthy"},
+    }
+
+
+def test_the_broker_is_the_pinned_one_and_creates_no_topics_by_itself(compose: Any) -> None:
+    kafka = compose["services"]["kafka"]
+
+    assert kafka["image"] == "apache/kafka:4.1.1"
+    assert kafka["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    assert "healthcheck" in kafka
+
+
+def test_the_simulator_and_the_pipeline_know_each_other(compose: Any) -> None:
+    environment = {name: compose["services"][name]["environment"] for name in GROUPS_OF}
+    secret = environment["simulator"]["NORCE_SIMULATOR_WEBHOOK_SECRET"]
+
+    assert secret in environment["webhook"]["NORCE_WEBHOOK_SECRETS"].split(",")
+    assert json.loads(environment["sink-checkout"]["NORCE_CHECKOUT_CHANNELS"]) == checkout_channels()
+
+
+def test_processes_run_without_rights_they_do_not_need(service: Any) -> None:
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", ["worker", "sink-connect", "sink-checkout"], indirect=True)
+def test_state_is_kept_in_a_volume_of_its_own(compose: Any, service: Any, name: str) -> None:
+    assert service["volumes"] == [f"{name}:/var/lib/norce-pipeline/data"]
+    assert name in compose["volumes"]
