@@ -13,7 +13,11 @@ import structlog
 
 from pipeline.settings import LogSettings
 
+# Never below INFO: at DEBUG aiokafka writes whole records, and httpx the addresses it calls.
 _CHATTY = ("aiokafka", "faust", "mode", "httpx", "httpcore", "asyncio", "aiohttp.access", "kafka")
+
+# Without local variables: those of the connector and the joins hold bodies, and with them personal data.
+_TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def configure(settings: LogSettings) -> None:
@@ -40,12 +44,14 @@ def configure(settings: LogSettings) -> None:
     )
     level = settings.level.upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    if settings.level != "debug":
-        for name in _CHATTY:
-            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name in _CHATTY:
+        quiet = logging.INFO if settings.level == "debug" else logging.WARNING
+        logging.getLogger(name).setLevel(max(quiet, logging.getLevelName(level)))
 
 
 def _rendering(settings: LogSettings) -> list[Any]:
     if settings.format == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [structlog.processors.ExceptionRenderer(_TRACEBACK), structlog.processors.JSONRenderer()]
+    return [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    ]

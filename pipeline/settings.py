@@ -126,7 +126,10 @@ class WebhookSettings(SettingsGroup):
         default="x-norce-secret", description="Static header that carries the secret", min_length=1
     )
     max_body_bytes: int = Field(default=65_536, ge=1024, description="Largest body, bytes (assumed)")
-    header_timeout: Seconds = Field(default=5.0, description="Seconds a sender has for its request headers")
+    header_timeout: Seconds = Field(
+        default=5.0,
+        description="Seconds a sender has for its request headers; idle connections are closed after it too",
+    )
     body_timeout: Seconds = Field(default=5.0, description="Seconds a sender has for its body")
     produce_timeout: Seconds = Field(
         default=3.0, description="Seconds Kafka has to acknowledge before Norce gets a 503; Norce hangs up after 5"

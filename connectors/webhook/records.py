@@ -10,9 +10,9 @@ import uuid_utils
 
 from connectors.webhook.event_types import Requested
 from pipeline.events import EventSpec, NorceEvent, UnusableBody
+from pipeline.events.envelope import TYPE_PREFIX
 from pipeline.topics import QUARANTINE
 
-TYPE_PREFIX = "io.norce."
 QUARANTINED_TYPE = TYPE_PREFIX + "quarantined"
 
 Headers = list[tuple[str, bytes]]

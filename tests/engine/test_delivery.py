@@ -4,7 +4,6 @@ The plain variants are expected to fail, strictly: one that passes says that ups
 piece for it can go.
 """
 
-import asyncio
 import subprocess
 import uuid
 from pathlib import Path
