@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -36,9 +36,12 @@ async def create_topic(
 
 async def topic_configs(servers: str, topic: str) -> dict[str, str]:
     async with admin_of(servers) as admin:
-        answers: Any = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    ((resource,),) = (answer.resources for answer in answers)
-    return {name: value for name, value, *_ in resource[4]}
+        while True:
+            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            ((code, _message, _type, _name, configs),) = cast(Any, answer).resources
+            if code == 0:
+                return {name: value for name, value, *_ in configs}
+            await asyncio.sleep(0.05)  # the node that was asked has not heard of the topic yet
 
 
 async def partition_leader(servers: str, topic: str) -> int:

@@ -18,8 +18,9 @@ from pipeline.broker import (
     discover,
     open_broker,
 )
+from pipeline.broker.choice import BOOTSTRAP_SERVERS_VARIABLE
 from pipeline.broker.distribution import VERSION, cache_folder, fetch_distribution, find_distribution
-from tests.broker.support import producing, values_of
+from tests.broker.support import create_topic, producing, values_of
 
 
 class Machine:
@@ -157,6 +158,16 @@ async def test_maven_fetches_the_expected_jars_once(tmp_path: Path) -> None:
     assert first == second
     assert (first.home / "libs" / f"kafka_2.13-{VERSION}.jar").is_file()
     assert len(lines) == 1
+
+
+async def test_a_local_run_gets_an_apache_kafka_of_its_own() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != BOOTSTRAP_SERVERS_VARIABLE}
+
+    async with open_broker(environment=environment) as broker, producing(broker.bootstrap_servers) as producer:
+        assert broker.kind == "apache-kafka"
+        assert broker.limits is None
+        await create_topic(broker.bootstrap_servers, "t")
+        await producer.send_and_wait("t", b"one")
 
 
 async def test_the_in_memory_broker_takes_and_gives_records() -> None:

@@ -46,14 +46,10 @@ async def test_a_node_is_ready_only_when_it_lists_the_others(tmp_path: Path) -> 
         await node.kill()
 
 
-@pytest.mark.parametrize(("fixture", "wanted"), [("fresh_kafka", "1"), ("kafka_cluster", "2")])
-async def test_a_topic_needs_two_replicas_in_sync_where_there_are_three_nodes(
-    request: pytest.FixtureRequest, unique: str, fixture: str, wanted: str
-) -> None:
-    kafka = request.getfixturevalue(fixture)
-    await create_topic(kafka.bootstrap_servers, unique, replicas=kafka.replicas)
+async def test_on_three_nodes_a_topic_needs_two_replicas_in_sync(kafka_cluster: KafkaCluster, unique: str) -> None:
+    await create_topic(kafka_cluster.bootstrap_servers, unique, replicas=kafka_cluster.replicas)
 
-    assert (await topic_configs(kafka.bootstrap_servers, unique))["min.insync.replicas"] == wanted
+    assert (await topic_configs(kafka_cluster.bootstrap_servers, unique))["min.insync.replicas"] == "2"
 
 
 async def test_three_nodes_acknowledge_to_all_replicas_when_the_leader_was_killed(
@@ -192,11 +188,11 @@ async def test_the_terminals_ctrl_c_does_not_reach_a_node(fresh_kafka: KafkaClus
 
 
 _PARENT = """
-import asyncio
+import asyncio, pathlib, sys
 from pipeline.broker import KafkaCluster
 
 async def main():
-    async with KafkaCluster() as kafka:
+    async with KafkaCluster(data_dir=pathlib.Path(sys.argv[1])) as kafka:
         print(kafka.pid(1), flush=True)
         await asyncio.sleep(600)
 
@@ -205,9 +201,9 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-async def test_no_node_outlives_a_killed_parent(repository: Path) -> None:
+async def test_no_node_outlives_a_killed_parent(repository: Path, tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _PARENT, cwd=repository, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", _PARENT, str(tmp_path), cwd=repository, stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())
