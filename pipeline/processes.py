@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import faust
 import structlog
@@ -27,6 +29,9 @@ from pipeline.sinks import make_checkout_sink, make_connect_sink
 from pipeline.sinks.app import SinkApp
 
 log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 10.0
+"""Seconds that closing connections may take after the work under way got its time."""
 
 
 def run_worker(kafka: KafkaSettings, settings: WorkerSettings) -> NoReturn:
@@ -88,11 +93,25 @@ def _run(
 
 
 class _Worker(faust.Worker):
-    """Faust's worker without its spinner, which writes to standard output."""
+    """Faust's worker without its spinner, which writes to standard output, and with an end to stopping.
+
+    Without brokers the Kafka client waits for ever, also for its last words. What is not committed by then is read
+    again by the next process.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.spinner = None
+
+    def _flag_as_shutdown_by_signal(self) -> None:
+        super()._flag_as_shutdown_by_signal()
+        end = threading.Timer(cast(SliceApp, self.app).drain_seconds + STOP_SECONDS, self._end)
+        end.daemon = True  # a thread of its own: the loop may be what hangs
+        end.start()
+
+    def _end(self) -> None:
+        log.error("did not stop in time, ending without the brokers' leave", group=self.app.conf.id)
+        os._exit(1)
 
     async def on_startup_finished(self) -> None:
         await super().on_startup_finished()

@@ -44,7 +44,7 @@ async def test_sinks_killed_in_mid_call_leave_norce_with_the_newest_state(make_s
 
 
 async def test_a_connector_killed_before_the_acknowledgement_loses_no_event(make_system: MakeSystem) -> None:
-    system = await make_system(**SCENARIO)
+    system = await make_system(**{**SCENARIO, "NORCE_SIMULATOR_RATE": 30})
     await system.start(*ALL, "simulator")
     for share in (0.2, 0.6):
         await system.until(lambda seen: seen.taken > share)  # noqa: B023
