@@ -54,6 +54,7 @@ class SliceApp(faust.App):
         partitions: partitions of the topics that meet in one table.
         slice_records: most records that are folded and committed as one step.
         drain_seconds: seconds that work under way gets at a stop or rebalance; below the rebalance timeout.
+        commit_seconds: seconds between two commits.
         instance_id: static member id of this worker, so that its restart does not wait for its session to expire.
     """
 
@@ -66,6 +67,7 @@ class SliceApp(faust.App):
         partitions: int,
         slice_records: int = 2000,
         drain_seconds: float = 20.0,
+        commit_seconds: float = 1.0,
         instance_id: str | None = None,
         **options: Any,
     ) -> None:
@@ -85,7 +87,7 @@ class SliceApp(faust.App):
             web_enabled=False,
             stream_wait_empty=False,
             stream_recovery_delay=0.0,
-            broker_commit_interval=1.0,
+            broker_commit_interval=commit_seconds,
             broker_session_timeout=10.0,
             broker_heartbeat_interval=2.0,
             broker_request_timeout=30.0,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import structlog
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
@@ -75,10 +76,29 @@ class SliceConsumer(driver.Consumer):
             return
         epoch = self.ledger.epoch
         records = await self._getmany(active_partitions=cast(Any, wanted), timeout=FETCH_SECONDS)
-        if epoch != self.ledger.epoch or not self.flow_active:
-            return  # read for an assignment that is gone; the position is set right by the next seek or by _in_order
-        for tp, fetched in (records or {}).items():
-            await self._deliver(TopicPartition(*tp), fetched)
+        fetched = {TopicPartition(*tp): found for tp, found in (records or {}).items()}
+        for tp, found in fetched.items():
+            if epoch != self.ledger.epoch or not self.flow_active:
+                await self._rewind(fetched)
+                return
+            await self._deliver(tp, found)
+
+    async def _rewind(self, tps: Iterable[TopicPartition]) -> None:
+        """Read again what was read for an assignment that is gone: the client's position is behind it already.
+
+        Without this the records would be seen only after the partition's next one, however long that takes. What has
+        no expected offset will be sought by :meth:`perform_seek` anyway.
+        """
+        await self._seek_back({tp: offset for tp in tps if (offset := self.ledger.expected(tp)) is not None})
+
+    async def _seek_back(self, offsets: Mapping[TopicPartition, int]) -> None:
+        assignment = self.assignment()
+        owned = {TP(*tp): offset for tp, offset in offsets.items() if TP(*tp) in assignment}
+        try:
+            if owned:
+                await self.seek_wait(owned)
+        except IllegalStateError:
+            return  # given up in this very moment: whoever owns them next seeks for himself
 
     async def _deliver(self, tp: TopicPartition, records: list[Any]) -> None:
         self.end_offsets[tp] = self.highwater(cast(Any, tp)) or 0
@@ -110,7 +130,7 @@ class SliceConsumer(driver.Consumer):
             return True
         if self._rewound.get(tp) != first:
             self._rewound[tp] = first
-            await self.seek_wait(cast(Any, {tp: expected}))
+            await self._seek_back({tp: expected})
             return False
         del self._rewound[tp]
         self.skipped[tp] = self.skipped.get(tp, 0) + first - expected
@@ -131,10 +151,10 @@ class SliceConsumer(driver.Consumer):
         fresh = [tp for tp, offset in known.items() if not offset]
         beginnings = await self.earliest_offsets(*fresh) if fresh else {}
         start = {TopicPartition(*tp): offset or beginnings.get(tp) or 0 for tp, offset in known.items()}
-        if fresh:
-            await self.seek_wait(cast(Any, {tp: start[TopicPartition(*tp)] for tp in fresh}))
-        self._rewound.clear()
         self.ledger.expect(start)
+        # Once more, now that it is known what to expect: a fetch of the assignment before may have ended in between.
+        await self._seek_back(start)
+        self._rewound.clear()
 
     # -- committing ----------------------------------------------------------------------------------------------
 

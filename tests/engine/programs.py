@@ -35,6 +35,7 @@ class Options:
     instance_id: str | None = None
     """Static member id."""
     drain_seconds: float = 5.0
+    commit_seconds: float = 0.5
     wait_empty: bool = True
     """Plain Faust only: whether a stop waits for unfinished events, which is its default."""
 
@@ -55,6 +56,7 @@ def sliced(options: Options) -> SliceApp:
         slice_records=100,
         instance_id=options.instance_id,
         drain_seconds=options.drain_seconds,
+        commit_seconds=options.commit_seconds,
     )
     table: Any = app.Table("seen", key_type=bytes, value_type=bytes, partitions=options.partitions)
 
@@ -77,7 +79,7 @@ def sliced(options: Options) -> SliceApp:
     @app.agent(app.topic(*options.inputs))
     async def collect(stream: Any) -> None:
         async for slices in app.batches(stream):
-            print("fetched", flush=True)
+            print(f"fetched {sum(len(s.records) for s in slices)}", flush=True)
             await asyncio.sleep(options.delay)
             free = [s for s in slices if all(r.value.decode() != options.hold for r in s.records)]
             held.extend(s for s in slices if s not in free)
@@ -101,7 +103,7 @@ def plain(options: Options) -> faust.App:
         topic_disable_leader=True,
         topic_allow_declare=False,
         table_standby_replicas=0,
-        broker_commit_interval=0.5,
+        broker_commit_interval=options.commit_seconds,
         consumer_group_instance_id=options.instance_id,
         stream_recovery_delay=0.0,
         stream_wait_empty=options.wait_empty,
@@ -117,7 +119,7 @@ def plain(options: Options) -> faust.App:
     @app.agent(app.topic(*options.inputs, key_type=bytes, value_type=bytes, value_serializer="raw"))
     async def collect(stream: Any) -> None:
         async for event in (stream.noack() if options.hold else stream).events():
-            print("fetched", flush=True)
+            print("fetched 1", flush=True)
             await asyncio.sleep(options.delay)
             if event.value.decode() == options.poison:
                 raise ValueError(event.value)

@@ -4,6 +4,7 @@ The plain variants are expected to fail, strictly: one that passes says that ups
 piece for it can go.
 """
 
+import re
 import subprocess
 import uuid
 from pathlib import Path
@@ -142,6 +143,23 @@ async def test_workers_that_come_and_go_lose_nothing(options: Options) -> None:
         await drained(options.bootstrap_servers, options.group, *options.inputs)
         assert all(one.running for one in workers)
     await assert_complete(options)
+
+
+@BOTH
+async def test_a_rebalance_repeats_nothing_that_was_finished(options: Options, engine: str) -> None:
+    rare = {"engine": engine, "commit_seconds": 600.0}
+    with worker(options, **rare) as first:
+        first.until_output("Worker ready")
+        await produce(options.bootstrap_servers, options.inputs[0], values(0, 200))
+        await until(lambda: collections(options, options.output), lambda seen: sum(map(len, seen.values())) == 200)
+        with worker(options, **rare, data_dir=options.data_dir + "2") as second:
+            second.until_output("Worker ready")
+            await produce(options.bootstrap_servers, options.inputs[0], values(200, 50))
+            await until(lambda: collections(options, options.output), lambda seen: sum(map(len, seen.values())) == 250)
+            second.terminate()
+        first.terminate()
+    fetched = sum(int(number) for number in re.findall(r"fetched (\d+)", first.output + second.output))
+    assert fetched == 250
 
 
 async def test_a_worker_that_is_stopped_commits_what_it_finished(options: Options) -> None:
