@@ -1,16 +1,15 @@
-"""What the pipeline adds to Faust, each piece with the defect of plain Faust that it answers.
+"""What the pipeline adds to Faust, each piece with the defect of plain Faust (0.15.3) that it answers.
 
-==================  ====================================================================================
-piece               plain Faust (0.15.3)
-==================  ====================================================================================
-``slices``          commits past an event that is still unfinished, loses the event of an agent that raises
-``consumer``        one event-loop turn, lock and future per event; skips records that a rebalance dropped
-``producer``        sends changelog records without waiting for them; commits although the broker refused them
-``store``           the local state can be ahead of or behind the changelog after a crash
-``table``           same: the changelog offset is written apart from the state
-``recovery``        swallows errors while it restores, can wait for ever for a changelog that was trimmed
-``app``             a stop or a rebalance cancels the event in flight and commits it
-==================  ====================================================================================
+``slices``    commits past an event that is still unfinished (issue 606), and loses the event of an agent that raises
+``consumer``  repeats up to a commit interval at every rebalance; never reads again what a stopped fetch had in hand;
+              costs an event-loop turn, a lock and four tasks per event
+``producer``  sends changelog and output records without waiting, and commits although the broker refused them
+``store``,    the local state runs ahead of what the broker has taken, so that after a crash the event that is read
+``table``     again changes nothing and its output is never sent
+``recovery``  goes on after an error while it restores, on a table that is not complete
+``app``       waits for ever at a stop for an event that is never finished
+
+``tests/engine/test_delivery.py`` runs plain Faust beside each of them and expects it to fail.
 
 An agent reads whole partition slices (``app.batches(stream)``) and hands back one :class:`Step` per partition;
 ``app.settle`` then keeps the one order that loses nothing: output acknowledged, changelog acknowledged, state written
