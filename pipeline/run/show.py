@@ -129,7 +129,7 @@ async def _watch(observer: Observer, stack: Stack, console: Console, *, plain: b
             text = live.line(snapshot)
             if plain or not console.is_terminal:
                 if text != shown:
-                    console.print(text, markup=False, highlight=False)
+                    console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
                 screen.update(live.view(snapshot, f"norce-pipeline on {stack.broker.bootstrap_servers}"))
             if text != shown:

@@ -17,9 +17,10 @@ def show(console: Console, checks: Iterable[Check], evidence: Evidence) -> None:
     """Print the result."""
     console.rule("result", align="left")
     for check in checks:
-        console.print(f"[green]✓[/] {check.statement}" if check.holds else f"[red]✗[/] {check.statement}")
+        sign = "[green]✓[/]" if check.holds else "[red]✗[/]"
+        console.print(sign, check.statement, soft_wrap=True)
         for difference in check.differences[:SHOWN]:
-            console.print(f"    {difference}", style="red", markup=False)
+            console.print(f"    {difference}", style="red", markup=False, soft_wrap=True)
         if len(check.differences) > SHOWN:
             console.print(f"    and {len(check.differences) - SHOWN} more", style="red")
     console.print()
