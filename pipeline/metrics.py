@@ -6,8 +6,9 @@ from prometheus_client import Counter, Gauge
 
 EVENTS = Counter(
     "norce_pipeline_events",
-    "Events that were worked on, by event type and what became of them: applied, duplicate, dead (see the dead "
-    "letters) or ignored (no state is kept of the type). An event that is read again after a crash counts again.",
+    "Events that were worked on, by event type and what became of them: applied, duplicate, stale (older than what is "
+    "still kept of the value), dead (see the dead letters) or ignored (no state is kept of the type). An event that is "
+    "read again after a crash counts again.",
     ("event_type", "outcome"),
 )
 EMITTED = Counter(

@@ -6,7 +6,7 @@ must be co-partitioned, and a record derived from another goes to the same parti
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,12 +21,25 @@ from pipeline.events import EVENT_TYPES
 from pipeline.settings import KafkaSettings
 
 ORDERS_ENRICHED = "norce.orders.enriched"
+ENRICHED: Mapping[str, str] = {
+    "orders": ORDERS_ENRICHED,
+    "subscriptions": "norce.subscriptions.enriched",
+    "invoices": "norce.invoices.enriched",
+    "products": "norce.products.enriched",
+    "customers": "norce.customers.enriched",
+    "companies": "norce.companies.enriched",
+    "jobs": "norce.jobs.enriched",
+}
+"""The enriched topic of each table."""
+ALERTS = "norce.alerts"
+SUBSCRIPTION_FAILURES = "norce.subscriptions.failures"
 UPDATES = "norce.updates"
 QUARANTINE = "norce.quarantine"
 DEAD_LETTERS = "norce.dead-letters"
 
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
-WORKER_TABLES = ("orders", "subscriptions", "invoices")
+ALERTS_TABLE = "alerts"
+WORKER_TABLES = (*ENRICHED, ALERTS_TABLE)
 SINK_TABLES = ("sent",)
 
 
@@ -133,6 +146,17 @@ def _changelogs(group: str, tables: Iterable[str]) -> list[TopicSpec]:
     ]
 
 
+def _enriched(table: str, of: str, key: str) -> TopicSpec:
+    return TopicSpec(
+        name=ENRICHED[table],
+        purpose=f"the present state of every {of}",
+        key=key,
+        value=f"enriched record of the {table} table, JSON",
+        cleanup=Cleanup.COMPACT,
+        retention=None,
+    )
+
+
 PUBLIC: tuple[TopicSpec, ...] = (
     *_event_topics(),
     TopicSpec(
@@ -141,13 +165,28 @@ PUBLIC: tuple[TopicSpec, ...] = (
         key="none",
         value="the request's body, byte for byte; reason, place and requested type in headers",
     ),
+    _enriched("orders", "order", "ClientId:ApplicationId:ClientOrderRef"),
+    _enriched(
+        "subscriptions", "subscription and recurring order that failed", "ClientId:ApplicationId:subscription=Id"
+    ),
+    _enriched("invoices", "captured invoice", "ClientId:CapturedInvoiceId"),
+    _enriched("products", "product, with its suppliers", "ClientId:PartNo"),
+    _enriched("customers", "customer: what changed", "ClientId:customer=CustomerId"),
+    _enriched("companies", "company: what changed", "ClientId:company=CompanyId"),
+    _enriched("jobs", "job", "ClientId:JobId"),
     TopicSpec(
-        name=ORDERS_ENRICHED,
-        purpose="the present state of every order",
-        key="ClientId:ApplicationId:ClientOrderRef",
-        value="enriched order, JSON",
+        name=ALERTS,
+        purpose="what somebody should look at: opens and closes",
+        key="id of the alert",
+        value="alert, JSON",
         cleanup=Cleanup.COMPACT,
         retention=None,
+    ),
+    TopicSpec(
+        name=SUBSCRIPTION_FAILURES,
+        purpose="failed runs again, for the subscription and the recurring order where the event has another key",
+        key="ClientId:ApplicationId:subscription=Id, or :recurring=Id",
+        value="the event without personal data; type, id and receipt time in ce_ headers",
     ),
     TopicSpec(
         name=UPDATES,

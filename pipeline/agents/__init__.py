@@ -1,4 +1,4 @@
-"""The order worker: events in, tables, enriched orders and updates out."""
+"""The worker: events in; tables, enriched records, updates and alerts out."""
 
 from pipeline.agents.app import make_worker
 

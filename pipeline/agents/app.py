@@ -1,27 +1,43 @@
-"""The Faust app of the order worker."""
+"""The Faust app of the worker."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from faust.types import StreamT
 
+from pipeline import topics
 from pipeline.agents.join import Join
-from pipeline.domain import InvoiceKey, Key, OrderKey, PushPolicies, SubscriptionKey
+from pipeline.domain import AlertPolicy, InvalidPolicy, PushPolicies
 from pipeline.engine import Slice, SliceApp, SliceTable
+from pipeline.engine.slices import TopicPartition
 from pipeline.events import registry
-from pipeline.settings import KafkaSettings, WorkerSettings
+from pipeline.settings import KafkaSettings, SettingsError, WorkerSettings
 
-JOINED = (registry.ORDER_TOPIC, registry.PAYMENT_TOPIC, registry.SUBSCRIPTION_TOPIC)
-"""Topics that meet in one table: keyed alike, so co-partitioned."""
-
-TABLES: dict[type[Key], str] = {OrderKey: "orders", SubscriptionKey: "subscriptions", InvoiceKey: "invoices"}
+AGENTS: Mapping[str, tuple[str, ...]] = {
+    "orders": (
+        registry.ORDER_TOPIC,
+        registry.PAYMENT_TOPIC,
+        registry.SUBSCRIPTION_TOPIC,
+        topics.SUBSCRIPTION_FAILURES,
+    ),
+    "invoices": (registry.INVOICE_TOPIC,),
+    "products": (registry.PRODUCT_TOPIC, registry.SUPPLIER_TOPIC),
+    "customers": (registry.CUSTOMER_TOPIC,),
+    "jobs": (registry.SYSTEM_TOPIC,),
+}
+"""Agents and the topics they read. What meets in one table is keyed alike, so co-partitioned, and read by one agent."""
 
 
 def make_worker(kafka: KafkaSettings, settings: WorkerSettings, policies: PushPolicies) -> SliceApp:
-    """An app whose agents join orders, payments, subscriptions and invoices into tables."""
+    """An app whose agents join the events of all groups into tables, and a timer for what time alone changes.
+
+    Raises:
+        SettingsError: the settings about alerts name something that does not exist.
+    """
     app = SliceApp(
         settings.group,
         bootstrap_servers=kafka.bootstrap_servers,
@@ -30,35 +46,71 @@ def make_worker(kafka: KafkaSettings, settings: WorkerSettings, policies: PushPo
         slice_records=settings.slice_records,
         instance_id=settings.instance_id,
     )
-    tables = {kind: _table(app, name, kafka.partitions) for kind, name in TABLES.items()}
-    join = Join(tables, policies)
+    alerts = alert_policy(settings)
+    join = Join({name: _table(app, name, kafka.partitions) for name in topics.WORKER_TABLES}, policies, alerts)
+    for name, read in AGENTS.items():
+        _agent(app, join, name, read)
 
-    @app.agent(app.topic(*JOINED), name="orders")
-    async def orders(stream: StreamT[Slice]) -> None:
-        """Orders with their payments and subscription failures."""
-        await work(app, join, stream)
+    async def by_time() -> None:
+        await sweep(app, join)
 
-    @app.agent(app.topic(registry.INVOICE_TOPIC), name="invoices")
-    async def invoices(stream: StreamT[Slice]) -> None:
-        """Invoice captures, which name no order."""
-        await work(app, join, stream)
-
+    app.timer(settings.alert_sweep_interval, name="alerts", traced=False)(by_time)
     return app
 
 
+def alert_policy(settings: WorkerSettings) -> AlertPolicy:
+    """The alert policy of the settings. Raises ``SettingsError``."""
+    try:
+        return AlertPolicy.of(
+            settings.alert_after, settings.alert_expires, subscription_failures=settings.alert_subscription_failures
+        )
+    except InvalidPolicy as error:
+        problems = [(place.partition("."), problem) for place, problem in error.problems]
+        raise SettingsError(
+            [(settings.variable(f"alert_{name}"), f"{kind} {problem}") for (name, _, kind), problem in problems]
+        ) from error
+
+
+def _agent(app: SliceApp, join: Join, name: str, read: Sequence[str]) -> None:
+    @app.agent(app.topic(*read), name=name)
+    async def agent(stream: StreamT[Slice]) -> None:
+        await work(app, join, stream)
+
+
 async def work(app: SliceApp, join: Join, stream: StreamT[Slice]) -> None:
-    """Join slices as they come."""
+    """Join slices as they come, each partition for itself."""
     async for slices in app.batches(stream):
-        records = by_partition(slices)
-        await app.settle(slices, {partition: join.step(partition, found) for partition, found in records.items()})
+        async with asyncio.TaskGroup() as group:
+            for partition, pieces in by_partition(slices).items():
+                group.create_task(_join(app, join, partition, pieces))
 
 
-def by_partition(slices: Iterable[Slice]) -> dict[int, list[Any]]:
-    """The slices' records by partition number, in offset order within each topic."""
-    records: dict[int, list[Any]] = defaultdict(list)
+async def _join(app: SliceApp, join: Join, partition: int, pieces: Sequence[Slice]) -> None:
+    async with app.turn(partition):
+        if app.slices.holds(pieces):
+            step = join.step(partition, [record for piece in pieces for record in piece.records])
+            await app.settle(pieces, {partition: step})
+
+
+async def sweep(app: SliceApp, join: Join) -> None:
+    """Open and close alerts whose time has come, in the partitions that are this worker's."""
+    for partition in app.owned():
+        async with app.turn(partition):
+            claim = app.slices.claim(TopicPartition(topics.ALERTS, partition)) if partition in app.owned() else None
+            if claim is None:
+                continue
+            try:
+                await app.write([claim], {partition: join.sweep(partition)})
+            finally:
+                app.slices.release([claim])
+
+
+def by_partition(slices: Iterable[Slice]) -> dict[int, list[Slice]]:
+    """The slices by partition number."""
+    found: dict[int, list[Slice]] = defaultdict(list)
     for piece in slices:
-        records[piece.tp.partition].extend(piece.records)
-    return records
+        found[piece.tp.partition].append(piece)
+    return found
 
 
 def _table(app: SliceApp, name: str, partitions: int) -> SliceTable:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline import metrics, topics
+from pipeline.agents.alerts import AlertBook
 from pipeline.dead_letters import JSON_HEADERS, dead_letter
 from pipeline.domain import (
+    KINDS,
+    Advance,
+    AlertPolicy,
     Arrival,
-    InvoiceKey,
     Key,
     MalformedKey,
-    OrderKey,
-    Outcome,
+    OrderView,
     PushPolicies,
-    SubscriptionKey,
+    Recorded,
     UnusableArrival,
+    advance,
+    copies,
     decode,
-    encode,
+    derive,
     encode_update,
     fold,
     key_of,
-    order_step,
+    review_change,
+    review_due,
 )
 from pipeline.engine import Outgoing, SliceTable, Step
+from pipeline.events import EVENT_TYPES, models
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
+
+COPIED = models.SubscriptionFailedEvent.__name__
+
+
+def wall_clock() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +52,24 @@ class _Read:
 
 
 class Join:
-    """Folds events into the tables of orders, subscriptions and invoices."""
+    """Folds events into the tables, one for each kind of thing, and keeps the alerts that follow.
 
-    def __init__(self, tables: Mapping[type[Key], SliceTable], policies: PushPolicies) -> None:
-        self._tables = tables
+    ``tables`` are named as in the domain's table of kinds, and one more for alerts. ``clock`` gives microseconds since
+    1970 UTC.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, SliceTable],
+        policies: PushPolicies,
+        alerts: AlertPolicy,
+        clock: Callable[[], int] = wall_clock,
+    ) -> None:
+        self._tables = {key: tables[kind.table] for key, kind in KINDS.items()}
+        self._book = AlertBook(tables[topics.ALERTS_TABLE])
         self._policies = policies
+        self._alerts = alerts
+        self._clock = clock
 
     def step(self, partition: int, records: Iterable[Any]) -> Step:
         """What follows from the records of one partition.
@@ -51,18 +78,37 @@ class Join:
         be folded becomes a dead letter and leaves its key as it was.
         """
         step = Step()
-        by_kind: dict[type[Key], dict[Key, list[_Read]]] = {OrderKey: {}, SubscriptionKey: {}, InvoiceKey: {}}
+        by_kind: dict[type[Key], dict[Key, list[_Read]]] = {}
         for record in records:
             found = self._read(step, record)
             if found is not None:
                 key, read = found
-                by_kind[type(key)].setdefault(key, []).append(read)
+                by_kind.setdefault(type(key), {}).setdefault(key, []).append(read)
         for kind, keys in by_kind.items():
-            if keys:
-                self._fold_kind(step, partition, self._tables[kind], keys)
-        for topic, sent in step.outputs.items():
-            metrics.EMITTED.labels(topic).inc(len(sent))
-        return step
+            self._fold_kind(step, partition, kind, keys)
+        return self._finished(step)
+
+    def sweep(self, partition: int) -> Step:
+        """What follows from the time: alerts that open or close though no event came.
+
+        Looks only at what the index of due times names, and at no more than ``limits`` allows in one go.
+        """
+        step, now = Step(), self._clock()
+        by_kind: dict[type[Key], list[Key]] = {}
+        due = self._book.due(partition, now)
+        for key in due:
+            by_kind.setdefault(type(key), []).append(key)
+        for kind, keys in by_kind.items():
+            stored = self._tables[kind].read(partition, [key.text.encode() for key in keys])
+            recorded = self._book.recorded(partition, keys)
+            for key in keys:
+                state = stored.get(key.text.encode())
+                if state is not None:
+                    review = review_due(key, state, recorded[key], self._alerts, now)
+                    self._book.write(step, key, recorded[key], review)
+                if state is None or recorded[key].due != due[key]:
+                    self._book.strike(step, key, due[key])
+        return self._finished(step)
 
     def _read(self, step: Step, record: Any) -> tuple[Key, _Read] | None:
         event_type = "unknown"
@@ -78,48 +124,85 @@ class Join:
             return None
         return key, _Read(record, Arrival(event_type, record.value, envelope.event_id, envelope.received_at))
 
-    def _fold_kind(self, step: Step, partition: int, table: SliceTable, keys: Mapping[Key, Sequence[_Read]]) -> None:
-        names = {key: key.text.encode() for key in keys}
-        stored = table.read(partition, list(names.values()))
+    def _fold_kind(self, step: Step, partition: int, kind: type[Key], keys: Mapping[Key, Sequence[_Read]]) -> None:
+        table = self._tables[kind]
+        stored = table.read(partition, [key.text.encode() for key in keys])
+        recorded = self._book.recorded(partition, keys)
         for key, reads in keys.items():
-            name = names[key]
-            after = self._fold(step, key, name, stored.get(name), reads)
-            if after is not None:
-                step.change(table, name, after)
+            name = key.text.encode()
+            before = stored.get(name)
+            found, good = self._fold(step, key, before, reads)
+            if found.stored is not None:
+                step.change(table, name, found.stored)
+                self._publish(step, key, name, found)
+                self._review(step, key, before, good, found, recorded[key])
+            for read in good:
+                _copy(step, key, read)
 
-    def _fold(self, step: Step, key: Key, name: bytes, stored: bytes | None, reads: Sequence[_Read]) -> bytes | None:
-        """The state to store, ``None`` if it is what is stored already."""
+    def _fold(
+        self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read]
+    ) -> tuple[Advance, Sequence[_Read]]:
+        """What the events come to, and those of them that can be folded."""
         try:
-            return self._advance(step, key, name, stored, reads)
+            found, good = advance(key, stored, [read.arrival for read in reads]), reads
         except UnusableArrival:
-            pass
-        after = None
+            good = self._without_unusable(step, key, stored, reads)
+            found = advance(key, stored, [read.arrival for read in good])
+        for read, outcome in zip(good, found.outcomes, strict=True):
+            metrics.EVENTS.labels(read.arrival.event_type, outcome).inc()
+        return found, good
+
+    def _without_unusable(self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read]) -> list[_Read]:
+        state, good = None if stored is None else decode(stored), []
         for read in reads:
             try:
-                after = self._advance(step, key, name, after or stored, [read]) or after
+                state = fold(key, state, [read.arrival]).state
             except UnusableArrival as error:
                 _die(step, read.record, read.arrival.event_type, type(error).__name__, error.problem)
-        return after
+            else:
+                good.append(read)
+        return good
 
-    def _advance(self, step: Step, key: Key, name: bytes, stored: bytes | None, reads: Sequence[_Read]) -> bytes | None:
+    def _publish(self, step: Step, key: Key, name: bytes, found: Advance) -> None:
+        if found.record is None:
+            return
+        step.send(topics.ENRICHED[KINDS[type(key)].table], Outgoing(name, found.record, JSON_HEADERS))
+        if isinstance(found.after, OrderView):
+            before = found.before if isinstance(found.before, OrderView) else None
+            for update in derive(before, found.after, self._policies):
+                step.send(topics.UPDATES, Outgoing(name, encode_update(update), JSON_HEADERS))
+
+    def _review(
+        self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read], found: Advance, recorded: Recorded
+    ) -> None:
+        if found.record is None or found.after is None:
+            return
         arrivals = [read.arrival for read in reads]
-        if not isinstance(key, OrderKey):
-            before = None if stored is None else decode(stored)
-            folded = fold(key, before, arrivals)
-            _count(arrivals, folded.outcomes)
-            return None if folded.state is before else encode(folded.state)
-        found = order_step(key, stored, arrivals, self._policies)
-        _count(arrivals, found.outcomes)
-        if found.record is not None:
-            step.send(topics.ORDERS_ENRICHED, Outgoing(name, found.record, JSON_HEADERS))
-        for update in found.updates:
-            step.send(topics.UPDATES, Outgoing(name, encode_update(update), JSON_HEADERS))
-        return found.stored
+        review = review_change(key, stored, arrivals, found.after, recorded, self._alerts, self._clock())
+        self._book.write(step, key, recorded, review)
+
+    def _finished(self, step: Step) -> Step:
+        """The step with alerts before everything else that changes.
+
+        After a crash between the two the event is news to the state again, and its alerts are reviewed again. The other
+        way round it would be known already, and an alert that it opened would be forgotten and never close.
+        """
+        step.changes = dict(sorted(step.changes.items(), key=lambda change: change[0] is not self._book.table))
+        for outputs in (step.outputs, step.elsewhere):
+            for topic, sent in outputs.items():
+                metrics.EMITTED.labels(topic).inc(len(sent))
+        return step
 
 
-def _count(arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]) -> None:
-    for arrival, outcome in zip(arrivals, outcomes, strict=True):
-        metrics.EVENTS.labels(arrival.event_type, outcome).inc()
+def _copy(step: Step, key: Key, read: _Read) -> None:
+    """Send a failed run on to the other keys that it is counted under, with the identity that it has."""
+    if read.arrival.event_type != COPIED or read.record.topic == topics.SUBSCRIPTION_FAILURES:
+        return
+    event = EVENT_TYPES[read.arrival.event_type].model.model_validate_json(read.record.value)
+    for other, body in copies(event, key):
+        name = other.text.encode()
+        headers = [(header, value) for header, value in read.record.headers if header != "ce_partitionkey"]
+        step.send_elsewhere(topics.SUBSCRIPTION_FAILURES, Outgoing(name, body, [*headers, ("ce_partitionkey", name)]))
 
 
 def _die(step: Step, record: Any, event_type: str, error: str, reason: str) -> None:

@@ -4,6 +4,10 @@ A fact holds the documented fields of the body that are not personal data. The f
 (``client_id``, ``application_id`` and ``client_order_ref``; an invoice's key names no application) are left out, and so
 are fields that Norce does not document. Two bodies that differ only in what is left out are the same fact.
 
+Most facts are kept for good. A fact with a ``slot`` is the content of a register: what a place, such as a price list,
+holds at the moment. It may change to and fro with the same body, so the newest receipt says what holds, and only the
+newest receipts of each slot are kept (see ``state``).
+
 The classes are also the stored layout: facts are stored as arrays, so the order of the fields is part of the layout
 and may not change without a new layout version (see ``codec``).
 """
@@ -12,17 +16,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from pipeline.domain.amounts import plain
-from pipeline.domain.limits import MAX_ERROR_MESSAGE, MAX_TEXT
+from pipeline.domain.amounts import number, plain
+from pipeline.domain.limits import CHANGE_HISTORY, MAX_ERROR_MESSAGE, MAX_TEXT, VALUE_HISTORY
 from pipeline.events import EVENT_TYPES, Deduplication, NorceEvent
 
 
 class Fact(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Base of all facts. Facts are equal when their event type and all their fields are."""
+
+    slot: ClassVar[tuple[str, ...]] = ()
+    """The fields that name the place whose content the fact is; empty for a fact that is kept for good."""
+    history: ClassVar[int] = 0
+    """Most receipts that are kept of one slot."""
 
 
 class Received(Fact, frozen=True, tag="OrderReceivedEvent"):
@@ -82,8 +91,107 @@ class InvoiceCapture(Fact, frozen=True, tag="InvoiceCaptureCompletedEvent"):
     state: str
 
 
+class JobCompleted(Fact, frozen=True, tag="JobCompletedEvent"):
+    application_id: int | None
+    status_id: int
+
+
+class EntityFact(Fact, frozen=True):
+    """A row of one of Norce's tables changed; neither which row nor to what is said."""
+
+    slot: ClassVar[tuple[str, ...]] = ("application_id", "entity_changed")
+    history: ClassVar[int] = CHANGE_HISTORY
+    application_id: int | None
+    entity_changed: str
+
+
+class CompanyChanged(EntityFact, frozen=True, tag="CompanyChangedNotification"):
+    pass
+
+
+class CustomerChanged(EntityFact, frozen=True, tag="CustomerChangedNotification"):
+    pass
+
+
+class SkuChanged(EntityFact, frozen=True, tag="SkuChangedNotification"):
+    pass
+
+
+class TranslationRequested(EntityFact, frozen=True, tag="TranslationRequestedNotification"):
+    pass
+
+
+class SupplierEntityFact(EntityFact, frozen=True):
+    """A row of one of Norce's tables changed that is about a supplier's product."""
+
+    slot: ClassVar[tuple[str, ...]] = ("supplier_id", "application_id", "entity_changed")
+    supplier_id: int
+
+
+class SupplierSkuChanged(SupplierEntityFact, frozen=True, tag="SupplierSkuChangedNotification"):
+    pass
+
+
+class SupplierSkuOnHandChanged(SupplierEntityFact, frozen=True, tag="SupplierSkuOnHandChangedNotification"):
+    pass
+
+
+class SkuPrice(Fact, frozen=True, tag="SkuPriceChangedNotification"):
+    slot: ClassVar[tuple[str, ...]] = ("pricelist_id", "quantity_break")
+    history: ClassVar[int] = VALUE_HISTORY
+    application_id: int | None
+    pricelist_id: int
+    pricelist_code: str | None
+    price_sale_value: str
+    """Text of ``amounts.plain``."""
+    quantity_break: str | None
+    """Text of ``amounts.number``, as all quantities."""
+
+
+class SkuOnHand(Fact, frozen=True, tag="SkuOnHandBreakPointNotification"):
+    slot: ClassVar[tuple[str, ...]] = ("warehouse_id", "location_id")
+    history: ClassVar[int] = VALUE_HISTORY
+    application_id: int | None
+    warehouse_id: int
+    warehouse_code: str | None
+    location_id: int
+    location_code: str | None
+    on_hand_value: str
+    minimum_value: str
+
+
+class SupplierSkuPrice(Fact, frozen=True, tag="SupplierSkuPriceChangedNotification"):
+    slot: ClassVar[tuple[str, ...]] = ("supplier_id", "pricelist_id", "quantity_break")
+    history: ClassVar[int] = VALUE_HISTORY
+    application_id: int | None
+    supplier_id: int
+    pricelist_id: int | None
+    pricelist_code: str | None
+    price_sale_value: str | None
+    """Text of ``amounts.plain``; null where Norce says only that the cost changed."""
+    quantity_break: str | None
+
+
 StatusFact = Received | Confirmed | PartlyDelivered | ReadyForPickup | Delivered | Cancelled
-AnyFact = StatusFact | PaymentReceived | SubscriptionFailed | InvoiceCapture
+ProductFact = (
+    SkuPrice
+    | SkuOnHand
+    | SkuChanged
+    | TranslationRequested
+    | SupplierSkuPrice
+    | SupplierSkuChanged
+    | SupplierSkuOnHandChanged
+)
+AnyFact = (
+    StatusFact
+    | PaymentReceived
+    | SubscriptionFailed
+    | InvoiceCapture
+    | JobCompleted
+    | CompanyChanged
+    | CustomerChanged
+    | ProductFact
+)
 
 # The order of a life cycle, which breaks ties between events received at the same microsecond.
 _TYPES: tuple[type[AnyFact], ...] = (
@@ -96,6 +204,16 @@ _TYPES: tuple[type[AnyFact], ...] = (
     Cancelled,
     SubscriptionFailed,
     InvoiceCapture,
+    JobCompleted,
+    CompanyChanged,
+    CustomerChanged,
+    SkuPrice,
+    SkuOnHand,
+    SkuChanged,
+    TranslationRequested,
+    SupplierSkuPrice,
+    SupplierSkuChanged,
+    SupplierSkuOnHandChanged,
 )
 
 PLACE: Mapping[type[Fact], tuple[int, str]] = {
@@ -107,6 +225,16 @@ REPEATABLE: frozenset[type[Fact]] = frozenset(
     kind for kind in _TYPES if EVENT_TYPES[PLACE[kind][1]].deduplication is Deduplication.REPEATABLE
 )
 """Facts that may happen again with the same fields; all others happened once, however often they are received."""
+REGISTERS: frozenset[type[Fact]] = frozenset(kind for kind in _TYPES if kind.slot)
+"""Facts of which only the newest receipts of each slot are kept."""
+
+Slot = tuple[Any, ...]
+_MONEY = frozenset({"amount", "price_sale_value"})
+
+
+def slot_of(fact: AnyFact) -> Slot:
+    """The place whose content a register's fact is, unlike that of any other fact."""
+    return (type(fact), *[getattr(fact, name) for name in fact.slot])
 
 
 def fact_of(event: NorceEvent) -> AnyFact:
@@ -127,4 +255,6 @@ def _stored(name: str, value: Any) -> Any:
         if len(value) > MAX_TEXT:
             raise ValueError(f"{name} has more than {MAX_TEXT} characters")
         return value
-    return plain(value) if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        return plain(value) if name in _MONEY else number(value)
+    return value

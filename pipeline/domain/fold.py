@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 import msgspec
 from pydantic import ValidationError
 
 from pipeline.domain.errors import MisplacedEvent, StateLimitExceeded, UnreadableEvent
-from pipeline.domain.facts import FACT_TYPES, AnyFact, fact_of
+from pipeline.domain.facts import FACT_TYPES, REGISTERS, AnyFact, Slot, fact_of, slot_of
 from pipeline.domain.keys import Key, belongs
 from pipeline.domain.limits import LATEST_RECEIPT, MAX_EVENT_ID, REPEAT_WINDOW
-from pipeline.domain.state import EMPTY, Receipt, Receipts, State, occurrences, state_of, union
+from pipeline.domain.state import (
+    EMPTY,
+    Entry,
+    Receipt,
+    Receipts,
+    State,
+    changes,
+    occurrences,
+    slots,
+    state_of,
+    union,
+)
 from pipeline.events import EVENT_TYPES, NorceEvent
 
 
@@ -36,6 +48,8 @@ class Outcome(StrEnum):
     """It stands for one occurrence of its fact: it is the first receipt of it."""
     DUPLICATE = "duplicate"
     """It is a further delivery of something known."""
+    STALE = "stale"
+    """It says what a price, a stock point or the like was, and all that is kept of that is newer."""
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -49,7 +63,8 @@ def fold(key: Key, state: State | None, arrivals: Iterable[Arrival], *, repeat_w
     """The union of a state and the arrivals' facts. The very same state comes back if nothing was new.
 
     An outcome is read off the resulting state and nothing else, so an event that is delivered again after a crash gets
-    the outcome it had, unless one that was received earlier has come in between. ``repeat_window`` is in microseconds.
+    the outcome it had, unless one that was received earlier has come in between, or so many newer ones that it is
+    stale. ``repeat_window`` is in microseconds.
 
     Raises:
         UnusableArrival: one of its kinds, naming the arrival. Nothing is folded then; fold the arrivals one by one to
@@ -64,11 +79,11 @@ def fold(key: Key, state: State | None, arrivals: Iterable[Arrival], *, repeat_w
         fact, receipt = _read(key, arrival)
         receipts = held.get(fact, ())
         if receipt not in receipts:
-            held[fact] = _joined(receipts, receipt)
+            held[fact] = _joined(fact, receipts, receipt)
             news = True
         seen.append((fact, receipt))
     after = _state_of(held, seen[-1][1].event_id) if news else before
-    return Folded(after, tuple([_outcome(fact, receipt, held[fact], repeat_window) for fact, receipt in seen]))
+    return Folded(before if after == before else after, _outcomes(after, seen, repeat_window))
 
 
 def _read(key: Key, arrival: Arrival) -> tuple[AnyFact, Receipt]:
@@ -102,9 +117,9 @@ def _event(arrival: Arrival) -> NorceEvent:
         raise UnreadableEvent(arrival.event_id, detail) from None
 
 
-def _joined(receipts: Receipts, receipt: Receipt) -> Receipts:
+def _joined(fact: AnyFact, receipts: Receipts, receipt: Receipt) -> Receipts:
     try:
-        return union(receipts, (receipt,))
+        return union(fact, receipts, (receipt,))
     except ValueError as problem:
         raise StateLimitExceeded(receipt.event_id, str(problem)) from None
 
@@ -116,5 +131,27 @@ def _state_of(held: Mapping[AnyFact, Receipts], last_event_id: str) -> State:
         raise StateLimitExceeded(last_event_id, str(problem)) from None
 
 
-def _outcome(fact: AnyFact, receipt: Receipt, receipts: Receipts, repeat_window: int) -> Outcome:
-    return Outcome.APPLIED if receipt in occurrences(fact, receipts, repeat_window) else Outcome.DUPLICATE
+def _outcomes(after: State, seen: Iterable[tuple[AnyFact, Receipt]], repeat_window: int) -> tuple[Outcome, ...]:
+    """The outcome of each, in their order. Work is done only for the facts and slots that were seen."""
+    seen = list(seen)
+    held = dict(after.facts)
+    touched = {slot_of(fact) for fact, _ in seen if type(fact) in REGISTERS}
+    entries = slots(after.facts) if touched else {}
+    changed = {slot: set(changes(entries.get(slot, ()), repeat_window)) for slot in touched}
+    return tuple([_outcome(fact, receipt, held.get(fact, ()), changed, repeat_window) for fact, receipt in seen])
+
+
+def _outcome(
+    fact: AnyFact,
+    receipt: Receipt,
+    receipts: Receipts,
+    changed: Mapping[Slot, AbstractSet[Entry]],
+    repeat_window: int,
+) -> Outcome:
+    if receipt not in receipts:
+        return Outcome.STALE
+    if type(fact) in REGISTERS:
+        first = (receipt, fact) in changed[slot_of(fact)]
+    else:
+        first = receipt in occurrences(fact, receipts, repeat_window)
+    return Outcome.APPLIED if first else Outcome.DUPLICATE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.domain.conflicts import report, settle
 from pipeline.domain.facts import InvoiceCapture
 from pipeline.domain.history import history
-from pipeline.domain.keys import InvoiceKey
+from pipeline.domain.keys import InvoiceKey, OrderKey
 from pipeline.domain.limits import REPEAT_WINDOW
 from pipeline.domain.records import CaptureOutcome, Conflict, InvoiceView
 from pipeline.domain.state import State, version
@@ -13,8 +13,13 @@ from pipeline.domain.state import State, version
 _OUTCOME = {"Captured": CaptureOutcome.CAPTURED, "Error": CaptureOutcome.ERROR}
 
 
-def invoice_view(key: InvoiceKey, state: State, *, repeat_window: int = REPEAT_WINDOW) -> InvoiceView:
-    """The invoice as its facts tell it. Raises ``ValueError`` if the state is empty."""
+def invoice_view(
+    key: InvoiceKey, state: State, *, order: OrderKey | None = None, repeat_window: int = REPEAT_WINDOW
+) -> InvoiceView:
+    """The invoice as its facts tell it, and its ``order`` if that was learnt elsewhere: its events name none.
+
+    Raises ``ValueError`` if the state is empty.
+    """
     past = history(state, repeat_window)
     found: list[Conflict] = []
     captures = [fact for fact, _ in state.facts if isinstance(fact, InvoiceCapture)]
@@ -28,6 +33,7 @@ def invoice_view(key: InvoiceKey, state: State, *, repeat_window: int = REPEAT_W
         client_id=key.client_id,
         captured_invoice_id=key.captured_invoice_id,
         application_id=application_id,
+        order_key=None if order is None else order.text,
         outcome=outcome,
         conflicts=tuple(found),
         timeline=past.timeline,

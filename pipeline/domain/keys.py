@@ -1,13 +1,15 @@
 """The keys that state is kept under: the partition keys of the event catalogue, taken apart.
 
-A subscription failure with a basket belongs to the basket's order, without one to a subscription of its own. The text
-alone does not always tell which, because an order made outside Norce may be called anything: ``key_of`` decides it by
-the event type, and orders, subscriptions and invoices are kept in tables of their own.
+A subscription failure with a basket belongs to the basket's order. It also belongs to the subscription and to the
+recurring order that it names, whose failures are counted over all their baskets. The text alone does not always tell
+what a key is the key of, because an order made outside Norce may be called anything: ``key_of`` decides it by the event
+type, and each kind is kept in a table of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Self
 
 import msgspec
@@ -17,24 +19,14 @@ from pipeline.domain.limits import MAX_TEXT
 from pipeline.events import EVENT_TYPES, models, order_key
 
 SUBSCRIPTION_EVENT = models.SubscriptionFailedEvent.__name__
-INVOICE_EVENT = models.InvoiceCaptureCompletedEvent.__name__
-ORDER_EVENTS = frozenset(
-    model.__name__
-    for model in (
-        models.OrderReceivedEvent,
-        models.OrderConfirmedEvent,
-        models.OrderPartlyDeliveredEvent,
-        models.OrderReadyForPickupEvent,
-        models.OrderDeliveredEvent,
-        models.OrderCancelledEvent,
-        models.OrderPaymentReceivedEvent,
-    )
-)
 
 _NUMBER = r"(0|-?[1-9][0-9]{0,9})"
 _ORDER = re.compile(rf"{_NUMBER}:{_NUMBER}:(.{{1,{MAX_TEXT}}})", re.DOTALL)
 _SUBSCRIPTION = re.compile(rf"{_NUMBER}:{_NUMBER}:(subscription={_NUMBER}|recurring={_NUMBER}|unidentified)")
-_INVOICE = re.compile(rf"{_NUMBER}:{_NUMBER}")
+_PRODUCT = re.compile(rf"{_NUMBER}:(.{{1,{MAX_TEXT}}})", re.DOTALL)
+_TWO_NUMBERS = re.compile(rf"{_NUMBER}:{_NUMBER}")
+_CUSTOMER = re.compile(rf"{_NUMBER}:customer={_NUMBER}")
+_COMPANY = re.compile(rf"{_NUMBER}:company={_NUMBER}")
 _BASKET = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
 
 
@@ -91,7 +83,7 @@ class InvoiceKey(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ``MalformedKey``."""
-        client_id, captured_invoice_id = _match(_INVOICE, text, "an invoice").groups()
+        client_id, captured_invoice_id = _match(_TWO_NUMBERS, text, "an invoice").groups()
         return cls(int(client_id), int(captured_invoice_id))
 
     @property
@@ -99,7 +91,98 @@ class InvoiceKey(msgspec.Struct, frozen=True):
         return f"{self.client_id}:{self.captured_invoice_id}"
 
 
-Key = OrderKey | SubscriptionKey | InvoiceKey
+class ProductKey(msgspec.Struct, frozen=True):
+    """``{ClientId}:{PartNo}``."""
+
+    client_id: int
+    part_no: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ``MalformedKey``, also when the part number is longer than ``MAX_TEXT``."""
+        client_id, part_no = _match(_PRODUCT, text, "a product").groups()
+        return cls(int(client_id), part_no)
+
+    @property
+    def text(self) -> str:
+        return f"{self.client_id}:{self.part_no}"
+
+
+class CustomerKey(msgspec.Struct, frozen=True):
+    """``{ClientId}:customer={CustomerId}``."""
+
+    client_id: int
+    customer_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ``MalformedKey``."""
+        client_id, customer_id = _match(_CUSTOMER, text, "a customer").groups()
+        return cls(int(client_id), int(customer_id))
+
+    @property
+    def text(self) -> str:
+        return f"{self.client_id}:customer={self.customer_id}"
+
+
+class CompanyKey(msgspec.Struct, frozen=True):
+    """``{ClientId}:company={CompanyId}``."""
+
+    client_id: int
+    company_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ``MalformedKey``."""
+        client_id, company_id = _match(_COMPANY, text, "a company").groups()
+        return cls(int(client_id), int(company_id))
+
+    @property
+    def text(self) -> str:
+        return f"{self.client_id}:company={self.company_id}"
+
+
+class JobKey(msgspec.Struct, frozen=True):
+    """``{ClientId}:{JobId}``."""
+
+    client_id: int
+    job_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ``MalformedKey``."""
+        client_id, job_id = _match(_TWO_NUMBERS, text, "a job").groups()
+        return cls(int(client_id), int(job_id))
+
+    @property
+    def text(self) -> str:
+        return f"{self.client_id}:{self.job_id}"
+
+
+Key = OrderKey | SubscriptionKey | InvoiceKey | ProductKey | CustomerKey | CompanyKey | JobKey
+
+KEY_OF_EVENT: Mapping[str, type[Key]] = {
+    models.OrderReceivedEvent.__name__: OrderKey,
+    models.OrderConfirmedEvent.__name__: OrderKey,
+    models.OrderPartlyDeliveredEvent.__name__: OrderKey,
+    models.OrderReadyForPickupEvent.__name__: OrderKey,
+    models.OrderDeliveredEvent.__name__: OrderKey,
+    models.OrderCancelledEvent.__name__: OrderKey,
+    models.OrderPaymentReceivedEvent.__name__: OrderKey,
+    SUBSCRIPTION_EVENT: SubscriptionKey,
+    models.InvoiceCaptureCompletedEvent.__name__: InvoiceKey,
+    models.SkuPriceChangedNotification.__name__: ProductKey,
+    models.SkuOnHandBreakPointNotification.__name__: ProductKey,
+    models.SkuChangedNotification.__name__: ProductKey,
+    models.TranslationRequestedNotification.__name__: ProductKey,
+    models.SupplierSkuPriceChangedNotification.__name__: ProductKey,
+    models.SupplierSkuOnHandChangedNotification.__name__: ProductKey,
+    models.SupplierSkuChangedNotification.__name__: ProductKey,
+    models.CustomerChangedNotification.__name__: CustomerKey,
+    models.CompanyChangedNotification.__name__: CompanyKey,
+    models.JobCompletedEvent.__name__: JobKey,
+}
+"""What is kept of each event type; a subscription failure is kept of its basket's order as well."""
 
 
 def key_of(event_type: str, text: str) -> Key | None:
@@ -108,19 +191,27 @@ def key_of(event_type: str, text: str) -> Key | None:
     Raises:
         MalformedKey: the text is not a key of that event type.
     """
-    if event_type in ORDER_EVENTS:
-        return OrderKey.parse(text)
-    if event_type == SUBSCRIPTION_EVENT:
-        return OrderKey.parse(text) if _BASKET.fullmatch(text) else SubscriptionKey.parse(text)
-    return InvoiceKey.parse(text) if event_type == INVOICE_EVENT else None
+    kind = KEY_OF_EVENT.get(event_type)
+    if event_type == SUBSCRIPTION_EVENT and _BASKET.fullmatch(text):
+        kind = OrderKey
+    return None if kind is None else kind.parse(text)
 
 
 def belongs(key: Key, event: models.NorceEvent) -> bool:
     """Whether an event of which state is kept is folded under this key."""
-    if type(event) is models.SubscriptionFailedEvent and event.basket_id is None:
-        kind: type[Key] = SubscriptionKey
-    elif type(event) is models.InvoiceCaptureCompletedEvent:
-        kind = InvoiceKey
+    if isinstance(event, models.SubscriptionFailedEvent):
+        if type(key) is SubscriptionKey:
+            return key in subscriptions_of(event)
+        kind: type[Key] = OrderKey if event.basket_id is not None else SubscriptionKey
     else:
-        kind = OrderKey
+        kind = KEY_OF_EVENT[type(event).__name__]
     return type(key) is kind and EVENT_TYPES[type(event).__name__].partition_key(event) == key.text
+
+
+def subscriptions_of(event: models.SubscriptionFailedEvent) -> tuple[SubscriptionKey, ...]:
+    """What a failure is counted under: the subscription, the recurring order; if it names nothing at all, neither."""
+    named = [("subscription", event.subscription_id), ("recurring", event.recurring_order_id)]
+    subjects = [f"{name}={number}" for name, number in named if number is not None]
+    if not subjects and event.basket_id is None:
+        subjects = ["unidentified"]
+    return tuple([SubscriptionKey(event.client_id, event.application_id, subject) for subject in subjects])

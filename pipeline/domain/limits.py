@@ -14,6 +14,16 @@ MAX_FACTS: Final = 500
 MAX_RECEIPTS: Final = 256
 """Receipts of one fact."""
 
+VALUE_HISTORY: Final = 10
+"""Receipts kept of one price, cost or stock point, the newest. What holds now needs one; the others are its changes."""
+
+CHANGE_HISTORY: Final = 50
+"""Receipts kept of the changes of one entity, the newest."""
+
+MAX_REGISTER_RECEIPTS: Final = 800
+"""Receipts kept in one state of everything that is kept by its newest receipts, shared out evenly. So it is also the
+largest number of prices, costs, stock points and entities of one product."""
+
 MAX_STATE_BYTES: Final = 200 * 1024
 """Bytes of one stored state. Together with the other limits it keeps an enriched record under Kafka's default limit of
 1,048,588 bytes."""
@@ -38,6 +48,15 @@ MAX_TIMELINE: Final = 200
 
 MAX_CONFLICT_VALUES: Final = 20
 """Values listed in one conflict."""
+
+MAX_ALERTS: Final = 50
+"""Open alerts of one order, product and so on; the ones that sort behind them open when others have closed."""
+
+MAX_ALERT_VALUES: Final = 20
+"""Values listed in one detail of an alert, and event ids in what opened it."""
+
+SWEPT_AT_ONCE: Final = 500
+"""Subjects whose alerts are looked at in one go because of their time; more have to wait for the next go."""
 
 MAX_INFO_VALUE: Final = 1000
 """Characters of one value pushed to Norce (assumed; none is documented)."""

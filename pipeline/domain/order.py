@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-
-import msgspec
 
 from pipeline.domain import facts
 from pipeline.domain.conflicts import report, settle
 from pipeline.domain.history import history
-from pipeline.domain.ids import content_id
 from pipeline.domain.keys import OrderKey
 from pipeline.domain.limits import REPEAT_WINDOW
 from pipeline.domain.payments import Stated, paid, payments_of
@@ -31,9 +27,6 @@ RANK: Mapping[type[facts.Fact], int] = {
     kind: rank for rank, kind in enumerate(sorted(STATUS, key=lambda kind: tuple(OrderStatus).index(STATUS[kind])), 1)
 }
 _PAYMENT_RANK = 0  # below every status
-
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:norce-pipeline:enriched-order")
-_ENCODER = msgspec.json.Encoder()
 
 
 def order_view(key: OrderKey, state: State, *, repeat_window: int = REPEAT_WINDOW) -> OrderView:
@@ -75,17 +68,6 @@ def order_view(key: OrderKey, state: State, *, repeat_window: int = REPEAT_WINDO
         last_changed_at=past.last_changed_at,
         version=version(state),
     )
-
-
-def changed(before: OrderView | None, after: OrderView) -> bool:
-    """Whether anything but the version differs. If not, nothing is emitted."""
-    return before is None or msgspec.structs.replace(before, version=after.version) != after
-
-
-def enriched(view: OrderView) -> bytes:
-    """The JSON of an ``EnrichedOrder``. Its id is made from everything else in it."""
-    body = _ENCODER.encode(view)
-    return b'{"id":"%s",%s' % (content_id(_NAMESPACE, body).encode(), body[1:])
 
 
 class _Facts(NamedTuple):

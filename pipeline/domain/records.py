@@ -50,10 +50,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conflict(Record, frozen=True):
-    """Events that contradict each other about one field. The value shown was chosen by the values alone."""
+    """Events that contradict each other about one field.
+
+    The value shown was chosen by the values alone; of prices and stock, which may change to and fro, by the receipt.
+    """
 
     field: Annotated[str, Meta(description="The field, such as order_id or payment.amount")]
-    item: Annotated[str | None, Meta(description="PaymentCode for a payment's field, else null")]
+    item: Annotated[
+        str | None, Meta(description="Of a payment its PaymentCode, of a price or stock its place, else null")
+    ]
     values: Annotated[tuple[str, ...], Meta(description=f"What was stated, sorted, the first {MAX_CONFLICT_VALUES}")]
     chosen: Annotated[str, Meta(description="The value that is shown")]
 
@@ -109,6 +114,39 @@ ClientId = Annotated[int, Meta(description="Norce ClientId, the tenant")]
 ApplicationId = Annotated[int, Meta(description="Norce ApplicationId, the shop")]
 
 
+ReceiptVersion = Annotated[
+    int,
+    Meta(
+        description="Microseconds since 1970 UTC of the newest delivery known: never lower in a later record of the "
+        "same key; of two equal ones the later stands"
+    ),
+]
+Changes = Annotated[
+    int, Meta(description="How often it was said to change, as far as kept; deliveries close together count once")
+]
+ChangesComplete = Annotated[
+    bool, Meta(description="False once the oldest deliveries are no longer kept: then there may be more changes")
+]
+LastReceivedAt = Annotated[str, Meta(description=f"When its latest change was first received; {TIME}")]
+EventId = Annotated[str, Meta(description="The event that brought it: ce_id of the record on the event topic")]
+NullableApplicationId = Annotated[int | None, Meta(description="Norce ApplicationId, null if the event names none")]
+
+
+class EntityChange(Record, frozen=True):
+    """How often rows of one of Norce's tables were said to change. Which row and to what, events do not say."""
+
+    entity: Annotated[str, Meta(description="Norce EntityChanged: the table")]
+    application_id: NullableApplicationId
+    changes: Changes
+    changes_complete: ChangesComplete
+    last_received_at: LastReceivedAt
+
+
+RecordId = Annotated[
+    str, Meta(description="UUID made from the key and the content: a record that is written again has the same id")
+]
+
+
 class OrderView(Record, frozen=True):
     """An order as its events tell it."""
 
@@ -147,13 +185,11 @@ class OrderView(Record, frozen=True):
 class EnrichedOrder(OrderView, frozen=True):
     """The record of the enriched orders topic: the view, and an id of exactly this record."""
 
-    id: Annotated[
-        str, Meta(description="UUID made from the key and the content: a record that is written again has the same id")
-    ]
+    id: RecordId
 
 
 class SubscriptionView(Record, frozen=True):
-    """The failures of a subscription that name no basket, and so no order."""
+    """The failures of a subscription or of a recurring order, over all their baskets."""
 
     client_id: ClientId
     application_id: ApplicationId
@@ -161,6 +197,10 @@ class SubscriptionView(Record, frozen=True):
         str, Meta(description="subscription={SubscriptionId}, recurring={RecurringOrderId} or unidentified")
     ]
     subscription_failures: Annotated[tuple[SubscriptionFailure, ...], Meta(description="What failed, and how often")]
+    failures: Annotated[int, Meta(description="How often any run failed")]
+    order_keys: Annotated[
+        tuple[str, ...], Meta(description="Keys of the orders whose baskets failed, as on the enriched orders topic")
+    ]
     timeline: Timeline
     timeline_omitted: TimelineOmitted
     first_received_at: FirstReceivedAt
@@ -174,6 +214,9 @@ class InvoiceView(Record, frozen=True):
     client_id: ClientId
     captured_invoice_id: Annotated[int, Meta(description="Norce CapturedInvoiceId")]
     application_id: ApplicationId
+    order_key: Annotated[
+        str | None, Meta(description="Key of its order where that is known; capture events name no order")
+    ]
     outcome: Annotated[CaptureOutcome, Meta(description="captured if any event says so, else error")]
     conflicts: Conflicts
     timeline: Timeline
@@ -181,6 +224,18 @@ class InvoiceView(Record, frozen=True):
     first_received_at: FirstReceivedAt
     last_changed_at: LastChangedAt
     version: Version
+
+
+class EnrichedSubscription(SubscriptionView, frozen=True):
+    """The record of the enriched subscriptions topic."""
+
+    id: RecordId
+
+
+class EnrichedInvoice(InvoiceView, frozen=True):
+    """The record of the enriched invoices topic."""
+
+    id: RecordId
 
 
 class Info(msgspec.Struct, frozen=True):

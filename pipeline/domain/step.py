@@ -1,53 +1,106 @@
-"""The whole way of some events through one order: from stored bytes to stored bytes, and what goes out."""
+"""The whole way of some events through one thing: from stored bytes to stored bytes, and what follows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pipeline.domain.alerts.catalogue import AlertPolicy
+from pipeline.domain.alerts.conditions import active, conditions
+from pipeline.domain.alerts.records import ClosedBy, Closing
+from pipeline.domain.alerts.review import Name, Recorded, Review, review
 from pipeline.domain.codec import decode, encode
 from pipeline.domain.fold import Arrival, Outcome, fold
-from pipeline.domain.keys import OrderKey
+from pipeline.domain.keys import Key
+from pipeline.domain.kinds import KINDS
 from pipeline.domain.limits import REPEAT_WINDOW
-from pipeline.domain.order import changed, enriched, order_view
-from pipeline.domain.policy import PushPolicies
-from pipeline.domain.updates import Update, derive
+from pipeline.domain.state import State
+from pipeline.domain.views import View, changed, enriched
 
 
-class OrderStep(msgspec.Struct, frozen=True):
-    """What some events come to for one order."""
+class Advance(msgspec.Struct, frozen=True):
+    """What some events come to for one thing."""
 
-    stored: bytes | None
-    """The state to store, ``None`` if it is the one that is stored already."""
     outcomes: tuple[Outcome, ...]
     """The outcome of each event, in their order."""
-    record: bytes | None
+    stored: bytes | None = None
+    """The state to store, ``None`` if it is the one that is stored already."""
+    before: View | None = None
+    after: View | None = None
+    """What it shows now, ``None`` if nothing new was said."""
+    record: bytes | None = None
     """The enriched record to publish, ``None`` if nothing visible changed."""
-    updates: tuple[Update, ...]
-    """The updates to publish."""
 
 
-def order_step(
-    key: OrderKey,
-    stored: bytes | None,
-    arrivals: Iterable[Arrival],
-    policies: PushPolicies,
-    *,
-    repeat_window: int = REPEAT_WINDOW,
-) -> OrderStep:
-    """Fold events into the stored state of an order and derive what follows. ``repeat_window`` is in microseconds.
+def advance(
+    key: Key, stored: bytes | None, arrivals: Iterable[Arrival], *, repeat_window: int = REPEAT_WINDOW
+) -> Advance:
+    """Fold events into the stored state of a thing. ``repeat_window`` is in microseconds.
 
     Raises:
         UnreadableState: what is stored is no state.
         UnusableArrival: one of its kinds; see ``fold``. Nothing has changed then.
     """
+    view = KINDS[type(key)].view
     state = None if stored is None else decode(stored)
     folded = fold(key, state, arrivals, repeat_window=repeat_window)
     if not folded.state.facts or folded.state is state:
-        return OrderStep(None, folded.outcomes, None, ())
-    before = None if state is None else order_view(key, state, repeat_window=repeat_window)
-    after = order_view(key, folded.state, repeat_window=repeat_window)
-    if not changed(before, after):
-        return OrderStep(encode(folded.state), folded.outcomes, None, ())
-    return OrderStep(encode(folded.state), folded.outcomes, enriched(after), tuple(derive(before, after, policies)))
+        return Advance(folded.outcomes)
+    before = None if state is None else view(key, state, repeat_window=repeat_window)
+    after = view(key, folded.state, repeat_window=repeat_window)
+    record = enriched(after) if changed(before, after) else None
+    return Advance(folded.outcomes, encode(folded.state), before, after, record)
+
+
+def review_change(
+    key: Key,
+    stored: bytes | None,
+    arrivals: Sequence[Arrival],
+    after: View,
+    recorded: Recorded,
+    policy: AlertPolicy,
+    now: int,
+    *,
+    repeat_window: int = REPEAT_WINDOW,
+) -> Review:
+    """What a change of a thing does to its alerts. ``stored`` is what ``arrivals`` were folded into.
+
+    A moment of receipt counts as now if it is later than ``now``: another clock made it.
+    """
+    now = max([now, *[arrival.received_at for arrival in arrivals]])
+    subject = KINDS[type(key)].name
+
+    def ended(name: Name) -> tuple[Closing, int]:
+        event = _closing_event(key, stored, arrivals, name, policy, now, repeat_window)
+        closing = Closing(cause=ClosedBy.EVENT, event_type=event.event_type, event_id=event.event_id)
+        return closing, event.received_at
+
+    return review(subject, key.text, recorded, conditions(after, policy), now, ended)
+
+
+def review_due(key: Key, stored: bytes, recorded: Recorded, policy: AlertPolicy, now: int) -> Review:
+    """What time alone does to the alerts of a thing whose time in the index has come."""
+    kind = KINDS[type(key)]
+    found = conditions(kind.view(key, decode(stored)), policy)
+    return review(kind.name, key.text, recorded, found, now, from_index=True)
+
+
+def _closing_event(
+    key: Key,
+    stored: bytes | None,
+    arrivals: Sequence[Arrival],
+    name: Name,
+    policy: AlertPolicy,
+    now: int,
+    repeat_window: int,
+) -> Arrival:
+    """The first event after which the alert is not open; found by folding them one by one, which is rare enough."""
+    kind = KINDS[type(key)]
+    state: State | None = None if stored is None else decode(stored)
+    for arrival in arrivals:
+        state = fold(key, state, [arrival], repeat_window=repeat_window).state
+        view = kind.view(key, state, repeat_window=repeat_window)
+        if name not in {(one.kind, one.item) for one in active(view, now, policy)}:
+            return arrival
+    return arrivals[-1]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import faust
+from aiokafka.partitioner import DefaultPartitioner
 from faust.topics import Topic
 from faust.types import EventT, Message, StreamT
 from mode import CrashingSupervisor
@@ -18,6 +20,8 @@ from pipeline.engine.producer import Outgoing, SliceProducer
 from pipeline.engine.recovery import SliceTableManager
 from pipeline.engine.slices import Slice, SliceLedger, StaleSlices
 from pipeline.engine.table import SliceTable
+
+_PARTITIONER = DefaultPartitioner()
 
 
 class SliceTopic(Topic):
@@ -32,13 +36,20 @@ class SliceTopic(Topic):
 
 @dataclass
 class Step:
-    """What follows from the slices of one partition: records to send and changes of tables."""
+    """What follows from the slices of one partition: records to send and changes of tables.
+
+    ``outputs`` go to the partition with the same number, ``elsewhere`` to the one that belongs to their own key.
+    """
 
     outputs: dict[str, list[Outgoing]] = field(default_factory=dict)
+    elsewhere: dict[str, list[Outgoing]] = field(default_factory=dict)
     changes: dict[SliceTable, dict[bytes, bytes | None]] = field(default_factory=dict)
 
     def send(self, topic: str, record: Outgoing) -> None:
         self.outputs.setdefault(topic, []).append(record)
+
+    def send_elsewhere(self, topic: str, record: Outgoing) -> None:
+        self.elsewhere.setdefault(topic, []).append(record)
 
     def change(self, table: SliceTable, key: bytes, value: bytes | None) -> None:
         self.changes.setdefault(table, {})[key] = value
@@ -74,6 +85,10 @@ class SliceApp(faust.App):
         self.slice_records = slice_records
         self.drain_seconds = drain_seconds
         self.slices = SliceLedger(partition_limit=2 * slice_records)
+        self._partitions = partitions
+        self._turns: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.value_prefixes: Mapping[str, bytes] = {}
+        """What goes before the values of a topic's records, such as the id of their schema."""
         brokers = [URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")]
         super().__init__(
             id,
@@ -137,7 +152,20 @@ class SliceApp(faust.App):
             if fresh:
                 yield fresh
 
-    async def settle(self, slices: list[Slice], steps: Mapping[int, Step]) -> bool:
+    def turn(self, partition: int) -> asyncio.Lock:
+        """Hold it from reading tables of a partition to writing them where several agents or timers share a table.
+
+        It keeps what they read true until they write, and the changelog offsets of the table in order.
+        """
+        return self._turns[partition]
+
+    def owned(self) -> list[int]:
+        """Numbers of the partitions whose tables are this worker's to change; none while they are being assigned."""
+        if self._consumer is None or self.should_stop or self.rebalancing or not self.tables.actives_ready:
+            return []
+        return sorted({tp.partition for tp in self.slice_consumer.assignment()})
+
+    async def settle(self, slices: Collection[Slice], steps: Mapping[int, Step]) -> bool:
         """Make everything that follows from the slices durable and finish them, which lets their offset be committed.
 
         Returns:
@@ -172,9 +200,25 @@ class SliceApp(faust.App):
         producer = cast(SliceProducer, self.producer)
         self.slices.writable(slices)
         for topic, records in step.outputs.items():
-            await producer.send_records(topic, partition, records)
+            await producer.send_records(topic, partition, self._prefixed(topic, records))
+        for topic, records in step.elsewhere.items():
+            for home, found in self._by_home(self._prefixed(topic, records)).items():
+                await producer.send_records(topic, home, found)
         for table, changes in step.changes.items():
             self.slices.writable(slices)
             offset = await table.publish(partition, changes)
             self.slices.writable(slices)
             table.apply(partition, changes, offset)
+
+    def _prefixed(self, topic: str, records: list[Outgoing]) -> list[Outgoing]:
+        start = self.value_prefixes.get(topic)
+        if start is None:
+            return records
+        return [record if record.value is None else record._replace(value=start + record.value) for record in records]
+
+    def _by_home(self, records: Iterable[Outgoing]) -> dict[int, list[Outgoing]]:
+        """The records by the partition that every Kafka client puts their key into."""
+        homes: dict[int, list[Outgoing]] = defaultdict(list)
+        for record in records:
+            homes[_PARTITIONER(record.key, range(self._partitions), ())].append(record)
+        return homes

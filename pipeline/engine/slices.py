@@ -30,7 +30,7 @@ class StaleSlices(Exception):
 
 @dataclass(eq=False, slots=True)
 class Slice:
-    """The records of one partition from one fetch, in offset order."""
+    """The records of one partition from one fetch, in offset order; none where the work follows from no record."""
 
     tp: TopicPartition
     records: Sequence[Any]
@@ -104,9 +104,24 @@ class SliceLedger:
         self._working.update(fresh)
         return fresh
 
+    def claim(self, tp: TopicPartition) -> Slice | None:
+        """Start work on a partition that follows from no record, such as that of a timer; ``None`` while work stops.
+
+        Like slices it holds up a rebalance until it is released, and may not be written when it outlives one.
+        """
+        if self._stopping.is_set():
+            return None
+        piece = Slice(tp, (), self.epoch)
+        self._working.add(piece)
+        return piece
+
     def current(self, piece: Slice) -> bool:
         """Whether the slice belongs to the present assignment."""
         return piece.epoch == self.epoch
+
+    def holds(self, slices: Iterable[Slice]) -> bool:
+        """Whether the work on all of them still counts."""
+        return all(piece in self._working for piece in slices)
 
     def writable(self, slices: Iterable[Slice]) -> None:
         """Check just before a write that the work still counts.
@@ -114,7 +129,7 @@ class SliceLedger:
         Raises:
             StaleSlices: if the partitions were given up in the meantime.
         """
-        if any(piece not in self._working for piece in slices):
+        if not self.holds(slices):
             raise StaleSlices
 
     def finish(self, slices: Iterable[Slice]) -> None:

@@ -46,17 +46,16 @@ def product(
     event: models.SkuPriceChangedNotification
     | models.SkuOnHandBreakPointNotification
     | models.SkuChangedNotification
-    | models.TranslationRequestedNotification,
-) -> str:
-    return f"{event.client_id}:{event.part_no}"
-
-
-def supplier(
-    event: models.SupplierSkuChangedNotification
+    | models.TranslationRequestedNotification
+    | models.SupplierSkuChangedNotification
     | models.SupplierSkuOnHandChangedNotification
     | models.SupplierSkuPriceChangedNotification,
 ) -> str:
-    return f"{event.client_id}:{event.supplier_id}:{event.part_no}"
+    """The product's key, for its suppliers' events too, so that costs meet prices in one table.
+
+    The ``PartNo`` of a supplier's event is assumed to be the product's own part number.
+    """
+    return f"{event.client_id}:{event.part_no}"
 
 
 def job(event: models.JobCompletedEvent) -> str:

@@ -121,7 +121,7 @@ def _product(model: type[models.ChangeNotification], *identity: str) -> EventSpe
 
 def _supplier(model: type[models.ChangeNotification], *identity: str) -> EventSpec:
     identity = ("client_id", "supplier_id", "part_no", *identity)
-    return EventSpec(model.__name__, Group.SUPPLIER, SUPPLIER_TOPIC, model, keys.supplier, _REPEATABLE, identity)
+    return EventSpec(model.__name__, Group.SUPPLIER, SUPPLIER_TOPIC, model, keys.product, _REPEATABLE, identity)
 
 
 def free_form(name: str, group: Group = Group.SYSTEM, topic: str = SYSTEM_TOPIC) -> EventSpec:

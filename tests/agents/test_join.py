@@ -1,4 +1,4 @@
-"""What follows from the records of one partition: tables, enriched orders, updates, dead letters."""
+"""What follows from the records of one partition: tables, enriched records, updates, alerts, dead letters."""
 
 import json
 from collections.abc import Iterator
@@ -9,18 +9,22 @@ from typing import Any, cast
 import pytest
 
 from pipeline import topics
-from pipeline.agents.app import TABLES, by_partition
+from pipeline.agents.alerts import AlertBook
+from pipeline.agents.app import alert_policy, by_partition
 from pipeline.agents.join import Join
-from pipeline.domain import DEFAULT_POLICIES, InvoiceKey, Key, OrderKey, SubscriptionKey
+from pipeline.domain import DEFAULT_ALERTS, DEFAULT_POLICIES, KINDS, AlertKind, OrderKey
 from pipeline.domain.limits import MAX_RECEIPTS
 from pipeline.engine import SliceApp, SliceLedger, SliceTable, Step
 from pipeline.engine.slices import TopicPartition
 from pipeline.events import EVENT_TYPES
+from pipeline.settings import SettingsError, WorkerSettings
 
 ORDER = {"ClientId": 1, "ApplicationId": 2, "ClientOrderRef": "77"}
 CONFIRMED = {**ORDER, "OrderId": 5, "OrderNo": "SO77", "Source": "WEB"}
 PAID = {**ORDER, "ErpOrderNo": "SO77", "PaymentCode": "1", "Amount": 10.5, "CurrencyCode": "SEK"}
-Tables = dict[type[Key], SliceTable]
+Tables = dict[str, SliceTable]
+NOW = 1_767_225_600_000_000
+"""2026-01-01T00:00:00Z, as the records below"""
 
 
 @pytest.fixture
@@ -29,8 +33,8 @@ def tables(tmp_path: Path) -> Iterator[Tables]:
     app.finalize()
     app._create_directories()
     made = {
-        kind: cast(SliceTable, app.Table(name, key_type=bytes, value_type=bytes, partitions=1))
-        for kind, name in TABLES.items()
+        name: cast(SliceTable, app.Table(name, key_type=bytes, value_type=bytes, partitions=1))
+        for name in topics.WORKER_TABLES
     }
     yield made
     for table in made.values():
@@ -39,7 +43,7 @@ def tables(tmp_path: Path) -> Iterator[Tables]:
 
 @pytest.fixture
 def join(tables: Tables) -> Join:
-    return Join(tables, DEFAULT_POLICIES)
+    return Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: NOW)
 
 
 def record(event_type: str, body: Any, event_id: str = "e1", second: int = 0, **changes: Any) -> SimpleNamespace:
@@ -70,6 +74,11 @@ def apply(tables: Tables, step: Step) -> None:
         table.apply(0, changes, 0)
 
 
+def changed(step: Step) -> dict[str, set[bytes]]:
+    """Table to the keys that change in it, but for the table of alerts."""
+    return {table.name: set(keys) for table, keys in step.changes.items() if table.name != topics.ALERTS_TABLE}
+
+
 def sent(step: Step, topic: str) -> list[dict[str, Any]]:
     return [json.loads(outgoing.value or b"") for outgoing in step.outputs.get(topic, [])]
 
@@ -78,7 +87,7 @@ def test_many_events_of_an_order_are_one_write_one_record_and_one_update_each(jo
     events = [record("OrderReceivedEvent", {**ORDER, "Source": "WEB", "Email": "a@example.com"}, "e1")]
     events += [record("OrderConfirmedEvent", CONFIRMED, "e2"), record("OrderPaymentReceivedEvent", PAID, "e3")]
     step = join.step(0, events)
-    assert {table: len(changes) for table, changes in step.changes.items()} == {tables[OrderKey]: 1}
+    assert changed(step) == {"orders": {b"1:2:77"}}
     (order,) = sent(step, topics.ORDERS_ENRICHED)
     assert (order["status"], order["paid"], order["version"]) == ("confirmed", {"SEK": "10.50"}, 3)
     assert sorted(update["target"] for update in sent(step, topics.UPDATES)) == ["checkout", "connect"]
@@ -89,7 +98,7 @@ def test_personal_data_reaches_neither_tables_nor_records(join: Join) -> None:
     step = join.step(0, [record("OrderReceivedEvent", body)])
     everything = [o.value for outputs in step.outputs.values() for o in outputs]
     everything += [value for changes in step.changes.values() for value in changes.values()]
-    assert len(everything) == 3
+    assert len(everything) == 5  # the order's state and record, an update, and two entries that alerts will be due
     assert all(b"lanted" not in (value or b"") for value in everything)
 
 
@@ -97,7 +106,7 @@ def test_a_repeat_is_stored_and_nothing_is_sent(join: Join, tables: Tables) -> N
     apply(tables, join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "e1")]))
     step = join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "e2", second=9)])
     assert step.outputs == {}
-    assert list(step.changes) == [tables[OrderKey]]
+    assert [table.name for table in step.changes] == ["orders"]
 
 
 def test_a_record_that_is_read_again_after_a_crash_changes_nothing_at_all(join: Join, tables: Tables) -> None:
@@ -115,10 +124,7 @@ def test_a_subscription_failure_joins_its_basket_or_stands_alone(join: Join, tab
             record("SubscriptionFailedEvent", alone, "e2"),
         ],
     )
-    assert {table: set(changes) for table, changes in step.changes.items()} == {
-        tables[OrderKey]: {b"1:2:77"},
-        tables[SubscriptionKey]: {b"1:2:subscription=9"},
-    }
+    assert changed(step) == {"orders": {b"1:2:77"}, "subscriptions": {b"1:2:subscription=9"}}
     (order,) = sent(step, topics.ORDERS_ENRICHED)
     assert order["subscription_failures"][0]["error_message"] == "declined"
 
@@ -126,8 +132,11 @@ def test_a_subscription_failure_joins_its_basket_or_stands_alone(join: Join, tab
 def test_an_invoice_capture_is_kept_in_its_own_table(join: Join, tables: Tables) -> None:
     body = {"ClientId": 1, "ApplicationId": 2, "CapturedInvoiceId": 3, "State": "Error"}
     step = join.step(0, [record("InvoiceCaptureCompletedEvent", body)])
-    assert {table: set(changes) for table, changes in step.changes.items()} == {tables[InvoiceKey]: {b"1:3"}}
-    assert step.outputs == {}
+    assert changed(step) == {"invoices": {b"1:3"}}
+    (invoice,) = sent(step, topics.ENRICHED["invoices"])
+    assert (invoice["outcome"], invoice["order_key"]) == ("error", None)
+    (alert,) = sent(step, topics.ALERTS)
+    assert (alert["kind"], alert["subject_key"]) == ("capture_error", "1:3")
 
 
 def test_a_type_that_no_state_is_kept_of_is_passed_over(join: Join) -> None:
@@ -193,7 +202,157 @@ def test_records_are_grouped_by_partition_number_over_all_topics() -> None:
         for partition in (0, 1)
     ]
     grouped = by_partition(slices)
-    assert {number: [r.name for r in records] for number, records in grouped.items()} == {
+    names = {number: [r.name for piece in pieces for r in piece.records] for number, pieces in grouped.items()}
+    assert names == {
         0: ["a00", "a01", "b00", "b01"],
         1: ["a10", "a11", "b10", "b11"],
     }
+
+
+def test_each_kind_of_thing_has_a_table_and_an_enriched_topic() -> None:
+    assert set(topics.ENRICHED) == {kind.table for kind in KINDS.values()}
+    assert set(topics.ENRICHED) | {topics.ALERTS_TABLE} == set(topics.WORKER_TABLES)
+    specs = {spec.name: spec for spec in topics.PUBLIC}
+    for name in (*topics.ENRICHED.values(), topics.ALERTS):
+        assert specs[name].cleanup is topics.Cleanup.COMPACT
+    assert all(topics.ENRICHED[kind.table] == f"norce.{kind.table}.enriched" for kind in KINDS.values())
+
+
+PRICE = {"ClientId": 1, "PartNo": "A", "PricelistId": 1, "PriceSaleValue": 50}
+COST = {"ClientId": 1, "PartNo": "A", "SupplierId": 9, "PriceSaleValue": 60}
+GROUPS: list[tuple[str, dict[str, Any], str, bytes]] = [
+    ("SkuPriceChangedNotification", PRICE, "products", b"1:A"),
+    ("SupplierSkuPriceChangedNotification", COST, "products", b"1:A"),
+    (
+        "CustomerChangedNotification",
+        {"ClientId": 1, "CustomerId": 7, "EntityChanged": "t"},
+        "customers",
+        b"1:customer=7",
+    ),
+    ("CompanyChangedNotification", {"ClientId": 1, "CompanyId": 7, "EntityChanged": "t"}, "companies", b"1:company=7"),
+    ("JobCompletedEvent", {"ClientId": 1, "JobId": 5, "StatusId": 2}, "jobs", b"1:5"),
+]
+
+
+@pytest.mark.parametrize(("event_type", "body", "table", "key"), GROUPS, ids=[g[0] for g in GROUPS])
+def test_an_event_of_every_group_is_stored_and_published_under_its_key(
+    join: Join, tables: Tables, event_type: str, body: dict[str, Any], table: str, key: bytes
+) -> None:
+    step = join.step(0, [record(event_type, body)])
+    assert changed(step) == {table: {key}}
+    (outgoing,) = step.outputs[topics.ENRICHED[table]]
+    assert outgoing.key == key
+    apply(tables, step)
+    again = join.step(0, [record(event_type, body)])
+    assert (again.outputs, again.changes) == ({}, {})
+
+
+def test_a_product_meets_its_suppliers_and_its_alert_opens_and_closes(join: Join, tables: Tables) -> None:
+    step = join.step(
+        0,
+        [record("SkuPriceChangedNotification", PRICE, "e1"), record("SupplierSkuPriceChangedNotification", COST, "e2")],
+    )
+    (product,) = sent(step, topics.ENRICHED["products"])
+    assert product["sale_prices"][0]["margin"] == "-10.00"
+    (opened,) = sent(step, topics.ALERTS)
+    assert (opened["kind"], opened["state"]) == ("below_cost", "open")
+    apply(tables, step)
+    step = join.step(0, [record("SkuPriceChangedNotification", {**PRICE, "PriceSaleValue": 70}, "e3", second=9)])
+    (closed,) = sent(step, topics.ALERTS)
+    assert (closed["id"], closed["state"], closed["closed_by"]["event_id"]) == (opened["id"], "closed", "e3")
+    assert [outgoing.key.decode() for outgoing in step.outputs[topics.ALERTS]] == [opened["id"]]
+
+
+def test_the_table_of_alerts_is_written_before_the_state(join: Join) -> None:
+    step = join.step(0, [record("JobCompletedEvent", {"ClientId": 1, "JobId": n, "StatusId": 3}) for n in range(3)])
+    assert [table.name for table in step.changes] == ["alerts", "jobs"]  # tables compare equal by their contents
+
+
+def test_a_failed_renewal_with_a_basket_is_copied_to_its_subscription(join: Join, tables: Tables) -> None:
+    named = {"SubscriptionId": 9, "RecurringOrderId": 4, "BasketId": 77}
+    body = {"ClientId": 1, "ApplicationId": 2, **named, "Email": "planted@example.com"}
+    step = join.step(0, [record("SubscriptionFailedEvent", body, "e1")])
+    copy, other = step.elsewhere[topics.SUBSCRIPTION_FAILURES]
+    assert (copy.key, other.key) == (b"1:2:subscription=9", b"1:2:recurring=4")
+    assert b"planted" not in (copy.value or b"")
+    arrived = SimpleNamespace(topic=topics.SUBSCRIPTION_FAILURES, key=copy.key, value=copy.value, headers=copy.headers)
+    apply(tables, step)
+    step = join.step(0, [arrived])
+    assert changed(step) == {"subscriptions": {b"1:2:subscription=9"}}
+    assert step.elsewhere == {}
+    (subscription,) = sent(step, topics.ENRICHED["subscriptions"])
+    assert subscription["order_keys"] == ["1:2:77"]
+    assert subscription["timeline"][0]["event_id"] == "e1"
+
+
+HOUR = 3600 * 1_000_000
+
+
+def test_time_opens_and_closes_alerts_with_no_further_event(tables: Tables) -> None:
+    clock = [NOW]
+    join = Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: clock[0])
+    apply(tables, join.step(0, [record("OrderPaymentReceivedEvent", PAID, "p")]))
+    assert (join.sweep(0).outputs, join.sweep(0).changes) == ({}, {})
+    clock[0] += 24 * HOUR
+    step = join.sweep(0)
+    (opened,) = sent(step, topics.ALERTS)
+    assert (opened["kind"], opened["opened_by"]) == ("paid_not_confirmed", ["p"])
+    apply(tables, step)
+    assert (join.sweep(0).outputs, join.sweep(0).changes) == ({}, {}), "it is said once"
+    step = join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "c", second=9)])
+    (closed,) = sent(step, topics.ALERTS)
+    assert (closed["id"], closed["closed_by"]["event_id"]) == (opened["id"], "c")
+
+
+def test_a_sweep_looks_at_what_is_due_and_at_nothing_else(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [NOW]
+    join = Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: clock[0])
+    payments = [{**PAID, "ClientOrderRef": str(n)} for n in range(40)]
+    for n, body in enumerate(payments):
+        apply(tables, join.step(0, [record("OrderPaymentReceivedEvent", body, f"p{n}", second=n)]))
+    clock[0] += 24 * HOUR + 9_000_000
+    step = join.sweep(0)
+    assert len(sent(step, topics.ALERTS)) == 10
+    monkeypatch.setattr("pipeline.agents.alerts.SWEPT_AT_ONCE", 4)
+    clock[0] += HOUR
+    apply(tables, step)
+    found = []
+    while step.changes:
+        step = join.sweep(0)
+        apply(tables, step)
+        found.append(len(sent(step, topics.ALERTS)))
+    assert found == [4] * 7 + [2, 0]
+
+
+def test_the_index_names_nothing_whose_time_has_not_come(join: Join, tables: Tables) -> None:
+    apply(tables, join.step(0, [record("OrderPaymentReceivedEvent", PAID, "p")]))
+    book = AlertBook(tables[topics.ALERTS_TABLE])
+    assert book.due(0, NOW + 24 * HOUR - 1) == {}
+    assert book.due(0, NOW + 24 * HOUR) == {OrderKey(1, 2, "77"): NOW + 24 * HOUR}
+
+
+def test_the_index_holds_each_thing_once_however_many_events_it_had(join: Join, tables: Tables) -> None:
+    for n, name in enumerate(["OrderConfirmedEvent", "OrderPartlyDeliveredEvent", "OrderReadyForPickupEvent"]):
+        apply(tables, join.step(0, [record(name, CONFIRMED, f"e{n}", second=n)]))
+    names = [name for name, _ in tables[topics.ALERTS_TABLE].items_of(0)]
+    assert [name[:1] for name in names] == [b"d", b"s"]
+
+
+def test_a_thing_without_state_is_struck_from_the_index(join: Join, tables: Tables) -> None:
+    tables[topics.ALERTS_TABLE].apply(0, {b"d%020d|order|1:2:77" % NOW: b""}, 0)
+    step = join.sweep(0)
+    assert step.outputs == {}
+    apply(tables, step)
+    assert list(tables[topics.ALERTS_TABLE].items_of(0)) == []
+
+
+def test_settings_about_alerts_that_name_what_does_not_exist_are_named_themselves() -> None:
+    settings = WorkerSettings(alert_after={"stuck": 5.0, "stuk": 1.0}, alert_expires={"paid_twice": -1.0})
+    with pytest.raises(SettingsError) as refused:
+        alert_policy(settings)
+    assert [variable for variable, _ in refused.value.problems] == [
+        "NORCE_WORKER_ALERT_AFTER",
+        "NORCE_WORKER_ALERT_EXPIRES",
+    ]
+    fine = alert_policy(WorkerSettings(alert_after={"stuck": 5.0}, alert_subscription_failures=2))
+    assert (fine.after[AlertKind.STUCK], fine.subscription_failures) == (5_000_000, 2)

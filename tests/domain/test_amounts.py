@@ -71,3 +71,8 @@ def test_spellings_of_one_amount_are_one_fact(spellings: tuple[str, ...]) -> Non
 def test_an_amount_of_absurd_length_is_refused_by_name(amount: float) -> None:
     with pytest.raises(StateLimitExceeded, match="more than 20 digits"):
         fold(KEY, None, [payment(Amount=amount)])
+
+
+def test_a_sum_that_needs_more_digits_than_an_amount_may_have_is_still_exact() -> None:
+    largest = "99999999999999999999.00"
+    assert total([largest, largest]) == "199999999999999999998.00"

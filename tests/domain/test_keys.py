@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain import InvoiceKey, Key, MalformedKey, MisplacedEvent, OrderKey, SubscriptionKey, fold, key_of
+from pipeline.domain import (
+    CompanyKey,
+    CustomerKey,
+    InvoiceKey,
+    JobKey,
+    Key,
+    MalformedKey,
+    MisplacedEvent,
+    OrderKey,
+    ProductKey,
+    SubscriptionKey,
+    fold,
+    key_of,
+)
 from pipeline.domain.keys import belongs
 from pipeline.domain.limits import MAX_TEXT
 from pipeline.events import EVENT_TYPES
@@ -52,6 +65,11 @@ def test_every_subscription_failure_belongs_under_the_key_that_its_partition_key
         ("SubscriptionFailedEvent", "1:2:recurring=-5", SubscriptionKey(1, 2, "recurring=-5")),
         ("SubscriptionFailedEvent", "1:2:unidentified", SubscriptionKey(1, 2, "unidentified")),
         ("InvoiceCaptureCompletedEvent", "1:6", InvoiceKey(1, 6)),
+        ("SkuPriceChangedNotification", "1:a:b", ProductKey(1, "a:b")),
+        ("SupplierSkuPriceChangedNotification", "1:a:b", ProductKey(1, "a:b")),
+        ("CustomerChangedNotification", "1:customer=7", CustomerKey(1, 7)),
+        ("CompanyChangedNotification", "1:company=7", CompanyKey(1, 7)),
+        ("JobCompletedEvent", "1:5", JobKey(1, 5)),
     ],
 )
 def test_the_event_type_decides_what_a_key_is_the_key_of(event_type: str, text: str, key: Key) -> None:
@@ -59,8 +77,10 @@ def test_the_event_type_decides_what_a_key_is_the_key_of(event_type: str, text: 
     assert key.text == text
 
 
-@pytest.mark.parametrize("event_type", ["ExternalOrderReceivedEvent", "JobCompletedEvent", "SkuChangedNotification"])
-def test_no_state_is_kept_of_other_event_types(event_type: str) -> None:
+@pytest.mark.parametrize(
+    "event_type", ["ExternalOrderReceivedEvent", "ExportDeliveredEvent", "SkuStockChangedNotification"]
+)
+def test_no_state_is_kept_of_event_types_that_are_known_by_name_only(event_type: str) -> None:
     assert key_of(event_type, "1") is None
 
 
@@ -80,6 +100,11 @@ def test_no_state_is_kept_of_other_event_types(event_type: str) -> None:
         ("SubscriptionFailedEvent", "1:2:basket=3"),
         ("SubscriptionFailedEvent", "1:2:subscription="),
         ("InvoiceCaptureCompletedEvent", "1:2:3"),
+        ("SkuChangedNotification", "1:"),
+        ("SkuChangedNotification", "1:" + "x" * (MAX_TEXT + 1)),
+        ("CustomerChangedNotification", "1:company=7"),
+        ("CompanyChangedNotification", "1:customer=7"),
+        ("JobCompletedEvent", "1:x"),
     ],
 )
 def test_a_text_that_is_no_key_is_refused_by_name(event_type: str, text: str) -> None:

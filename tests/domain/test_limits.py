@@ -93,7 +93,7 @@ def test_nothing_of_a_batch_is_folded_if_one_event_cannot_be() -> None:
             "OrderReceivedEvent",
             EVENT_TYPES["JobCompletedEvent"].model.model_validate({"ClientId": 1, "JobId": 2, "StatusId": 3}),
         ),
-        ("JobCompletedEvent", b"{}"),
+        ("ExportDeliveredEvent", b"{}"),
         ("NoSuchEvent", b"{}"),
     ],
 )

@@ -7,15 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain.records import (
-    CheckoutUpdate,
-    ConnectUpdate,
-    EnrichedOrder,
-    InvoiceView,
-    OrderView,
-    Record,
-    SubscriptionView,
-)
+from pipeline.domain import KINDS, Alert
+from pipeline.domain.records import CheckoutUpdate, ConnectUpdate, EnrichedOrder, Record
 
 
 def definitions(record: type[Record]) -> dict[str, Any]:
@@ -23,9 +16,7 @@ def definitions(record: type[Record]) -> dict[str, Any]:
     return components
 
 
-@pytest.mark.parametrize(
-    "record", [EnrichedOrder, OrderView, SubscriptionView, InvoiceView, ConnectUpdate, CheckoutUpdate]
-)
+@pytest.mark.parametrize("record", [*[kind.record for kind in KINDS.values()], Alert, ConnectUpdate, CheckoutUpdate])
 def test_every_field_of_a_public_record_has_a_description(record: type[Record]) -> None:
     for name, definition in definitions(record).items():
         assert definition.get("description"), name

@@ -1,4 +1,4 @@
-"""The whole way of events through one order."""
+"""The whole way of events through one thing."""
 
 from __future__ import annotations
 
@@ -8,49 +8,48 @@ import pytest
 from hypothesis import given
 
 from pipeline.domain import (
-    DEFAULT_POLICIES,
+    Advance,
     Arrival,
     CorruptState,
     MisplacedEvent,
-    OrderStep,
     Outcome,
+    advance,
     decode,
     encode,
     enriched,
-    order_step,
     order_view,
 )
 from tests.domain.events import HOUR, KEY, SECOND, event_sequences, payment, received, state_of
 
 
-def step(stored: bytes | None, *events: Arrival) -> OrderStep:
-    return order_step(KEY, stored, events, DEFAULT_POLICIES)
+def step(stored: bytes | None, *events: Arrival) -> Advance:
+    return advance(KEY, stored, events)
 
 
-def test_a_first_event_stores_publishes_and_updates() -> None:
+def test_a_first_event_stores_and_publishes() -> None:
     done = step(None, event := payment())
     assert done.stored is not None
     assert decode(done.stored) == state_of([event])
     assert done.record is not None
     assert json.loads(done.record)["version"] == 1
-    assert len(done.updates) == 2
+    assert (done.before, done.after) == (None, order_view(KEY, state_of([event])))
     assert done.outcomes == (Outcome.APPLIED,)
 
 
 def test_an_event_delivered_again_stores_and_publishes_nothing() -> None:
     first = step(None, event := payment())
-    assert step(first.stored, event, event) == OrderStep(None, (Outcome.APPLIED, Outcome.APPLIED), None, ())
+    assert step(first.stored, event, event) == Advance((Outcome.APPLIED, Outcome.APPLIED))
 
 
 def test_a_duplicate_is_remembered_and_publishes_nothing() -> None:
     first = step(None, received(0))
     again = step(first.stored, received(SECOND))
     assert again.stored not in (None, first.stored)
-    assert (again.outcomes, again.record, again.updates) == ((Outcome.DUPLICATE,), None, ())
+    assert (again.outcomes, again.record) == ((Outcome.DUPLICATE,), None)
 
 
 def test_no_events_are_no_change() -> None:
-    assert step(None) == OrderStep(None, (), None, ())
+    assert step(None) == Advance(())
 
 
 @given(event_sequences())

@@ -1,8 +1,9 @@
-"""The states that stand on their own: subscriptions without a basket, and invoice captures."""
+"""States beside the orders: subscriptions and recurring orders over all their baskets, and invoice captures."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -11,18 +12,59 @@ from pipeline.domain import (
     Arrival,
     CaptureOutcome,
     InvoiceKey,
+    MisplacedEvent,
     OrderKey,
     State,
     SubscriptionKey,
+    copies,
     fold,
     invoice_view,
     order_view,
     subscription_view,
 )
+from pipeline.events import EVENT_TYPES
 from tests.domain.events import HOUR, arrival, failure
 
 SUBSCRIPTION = SubscriptionKey(1, 2, "subscription=3")
 INVOICE = InvoiceKey(1, 6)
+
+
+def event_of(failed: Arrival) -> Any:
+    assert isinstance(failed.body, bytes)
+    return EVENT_TYPES["SubscriptionFailedEvent"].model.model_validate_json(failed.body)
+
+
+def test_a_failure_with_a_basket_counts_for_its_subscription_and_its_recurring_order_too() -> None:
+    failed = failure(0, RecurringOrderId=4)
+    taken = OrderKey(1, 2, "1001")
+    made = dict(copies(event_of(failed), taken))
+    assert [key.text for key in made] == ["1:2:subscription=3", "1:2:recurring=4"]
+    for key, body in made.items():
+        copy = Arrival("SubscriptionFailedEvent", body, failed.event_id, failed.received_at)
+        view = subscription_view(key, fold(key, None, [copy, copy]).state)
+        assert (view.failures, view.order_keys) == (1, ("1:2:1001",))
+        assert copies(event_of(copy), key) == [other for other in made.items() if other[0] != key]
+
+
+def test_a_failure_is_copied_to_every_subject_but_the_one_it_is_keyed_by() -> None:
+    both = event_of(failure(0, BasketId=None, RecurringOrderId=4))
+    assert [key.text for key, _ in copies(both, SUBSCRIPTION)] == ["1:2:recurring=4"]
+    assert copies(event_of(failure(0, BasketId=None)), SUBSCRIPTION) == []
+    nothing = event_of(failure(0, BasketId=None, SubscriptionId=None))
+    assert copies(nothing, SubscriptionKey(1, 2, "unidentified")) == []
+    assert copies(event_of(failure(0, SubscriptionId=None)), OrderKey(1, 2, "1001")) == []
+
+
+def test_a_copy_holds_no_personal_data_and_no_unknown_field() -> None:
+    failed = failure(0, Email="secret@example.com", FirstName="Secretname", CellPhone="+46secret", NewField="Secret")
+    ((_, body),) = copies(event_of(failed), OrderKey(1, 2, "1001"))
+    assert b"ecret" not in body
+    assert json.loads(body)["ErrorMessage"] == "card expired"
+
+
+def test_a_failure_is_refused_by_a_subscription_that_it_does_not_name() -> None:
+    with pytest.raises(MisplacedEvent):
+        fold(SubscriptionKey(1, 2, "subscription=4"), None, [failure()])
 
 
 def capture(state: str, at: int = 0, **fields: Any) -> Arrival:
@@ -63,6 +105,12 @@ def test_an_invoice_of_two_applications_is_a_conflict() -> None:
     view = invoice_view(INVOICE, fold(INVOICE, None, [capture("Error"), capture("Error", ApplicationId=3)]).state)
     assert view.application_id == 3
     assert [conflict.field for conflict in view.conflicts] == ["application_id"]
+
+
+def test_an_invoice_carries_the_order_that_was_learnt_elsewhere() -> None:
+    state = fold(INVOICE, None, [capture("Captured")]).state
+    assert invoice_view(INVOICE, state).order_key is None
+    assert invoice_view(INVOICE, state, order=OrderKey(1, 2, "1001")).order_key == "1:2:1001"
 
 
 def test_an_empty_state_has_no_view() -> None:

@@ -107,3 +107,28 @@ async def test_waiting_for_idle_gives_up_after_its_time() -> None:
     ledger = SliceLedger()
     ledger.begin(opened(ledger, [1]))
     assert await ledger.wait_idle(0.01) is False
+
+
+async def test_work_that_follows_from_no_record_holds_up_a_rebalance_and_commits_nothing() -> None:
+    ledger = SliceLedger()
+    claim = ledger.claim(TP)
+    assert claim is not None
+    ledger.writable([claim])
+    assert await ledger.wait_idle(0.01) is False
+    ledger.release([claim])
+    assert ledger.idle
+    assert (ledger.committable(), ledger.unfinished()) == ({}, {})
+
+
+def test_no_such_work_starts_while_partitions_are_given_up_and_what_outlives_that_may_not_write() -> None:
+    ledger = SliceLedger()
+    claim = ledger.claim(TP)
+    assert claim is not None
+    ledger.stop_starting()
+    assert ledger.claim(TP) is None
+    ledger.writable([claim])
+    ledger.forget()
+    assert not ledger.holds([claim])
+    with pytest.raises(StaleSlices):
+        ledger.writable([claim])
+    assert ledger.claim(TP) is not None

@@ -26,7 +26,7 @@ from tests.domain.events import (
     state_of,
     status,
 )
-from tests.verifier import differences, expected
+from tests.verifier import differences, expected, expected_groups
 from tests.verifier.differences import Difference
 from tests.verifier.expected import Expected, RawRecord, expected_orders
 
@@ -204,7 +204,7 @@ def test_events_that_are_about_no_order_are_left_out() -> None:
     assert expected_orders([invoice._replace(topic="norce.events.invoice"), external, subscription]) == {}
 
 
-@pytest.mark.parametrize("module", [expected, differences])
+@pytest.mark.parametrize("module", [expected, expected_groups, differences])
 def test_the_verifier_imports_nothing_of_what_it_judges(module: Any) -> None:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
