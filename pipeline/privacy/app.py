@@ -1,0 +1,103 @@
+"""The Faust app of the privacy process: personal values in, sealed, and pseudonyms out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import cast
+
+from faust.types import StreamT
+
+from pipeline.dead_letters import JSON_HEADERS
+from pipeline.engine import Outgoing, Slice, SliceApp, Step
+from pipeline.engine.producer import SliceProducer
+from pipeline.partitions import by_partition
+from pipeline.privacy.identifiers import PERSONAL_TOPICS
+from pipeline.privacy.keeper import Keeper, Work
+from pipeline.privacy.requests import TICK
+from pipeline.privacy.rings import pseudonyms_of, wrapping_of
+from pipeline.privacy.tables import ErasableTable
+from pipeline.privacy.topics import FORGET, ORDERS_BUYERS
+from pipeline.settings import KafkaSettings, PrivacySettings
+
+
+def make_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> SliceApp:
+    """An app that reads the topics that hold personal data, in a consumer group of its own."""
+    app = SliceApp(
+        settings.group,
+        bootstrap_servers=kafka.bootstrap_servers,
+        data_dir=str(settings.data_dir),
+        partitions=kafka.partitions,
+        slice_records=settings.slice_records,
+        instance_id=settings.instance_id,
+    )
+    keys, rows = (_table(app, name, kafka.partitions) for name in ("person-keys", "private"))
+    keeper = Keeper(pseudonyms_of(settings), wrapping_of(settings), os.urandom)
+
+    @app.agent(app.topic(*PERSONAL_TOPICS, FORGET), name="privacy")
+    async def privacy(stream: StreamT[Slice]) -> None:
+        """Events with personal data, and requests to forget."""
+        ticking = asyncio.create_task(_tick(app, settings.tick_interval))
+        try:
+            async for slices in app.batches(stream):
+                work = {
+                    partition: keeper.step(
+                        records,
+                        lambda names, partition=partition: keys.read(partition, names),  # type: ignore[misc]
+                        lambda names, partition=partition: rows.read(partition, names),  # type: ignore[misc]
+                    )
+                    for partition, records in by_partition(slices).items()
+                }
+                await _settle(app, keys, rows, slices, work)
+        finally:
+            ticking.cancel()
+
+    return app
+
+
+async def _settle(
+    app: SliceApp, keys: ErasableTable, rows: ErasableTable, slices: list[Slice], work: dict[int, Work]
+) -> None:
+    """Keys first, rows after; a request to forget is finished when the local state is purged, too."""
+    steps = {partition: _step(keys, rows, done) for partition, done in work.items()}
+    if not await app.write(slices, steps):
+        return
+    for partition, done in work.items():
+        if done.forgets:
+            for table in (keys, rows):
+                await asyncio.to_thread(table.purge, partition)
+    await app.settle(slices, {})
+
+
+def _step(keys: ErasableTable, rows: ErasableTable, work: Work) -> Step:
+    step = Step()
+    for key, buyers in work.buyers.items():
+        step.send(ORDERS_BUYERS, Outgoing(key, buyers, JSON_HEADERS))
+    if work.keys:
+        step.changes[keys] = work.keys
+    if work.rows:
+        step.changes[rows] = work.rows
+    return step
+
+
+async def _tick(app: SliceApp, seconds: float) -> None:
+    """Let the private topics begin new segments although nobody buys anything: only old ones are compacted."""
+    while True:
+        await asyncio.sleep(seconds)
+        producer = cast(SliceProducer, app.producer)
+        for tp in app.slice_consumer.assignment():
+            if tp.topic == FORGET:
+                await producer.send_records(FORGET, tp.partition, [Outgoing(TICK, b"{}")])
+
+
+def _table(app: SliceApp, name: str, partitions: int) -> ErasableTable:
+    table = ErasableTable(
+        app,
+        name=name,
+        default=None,
+        beacon=app.tables.beacon,
+        key_type=bytes,
+        value_type=bytes,
+        partitions=partitions,
+    )
+    return cast(ErasableTable, app.tables.add(table))
