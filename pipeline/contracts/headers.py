@@ -1,0 +1,62 @@
+"""The headers of records. Kafka headers are bytes; all of these are UTF-8 text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.events.envelope import TYPE_PREFIX
+
+Schema = dict[str, Any]
+
+RECEIPT_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
+
+_CLOUD_EVENT: Mapping[str, Schema] = {
+    "ce_specversion": {"const": "1.0", "description": "Version of CloudEvents"},
+    "ce_id": {"type": "string", "minLength": 1, "description": "Id of this delivery, minted on receipt (UUIDv7)"},
+    "ce_source": {"type": "string", "minLength": 1, "description": "Which connector received it"},
+    "ce_time": {
+        "type": "string",
+        "pattern": RECEIPT_TIME,
+        "description": "When it was received, RFC 3339, UTC, six decimals. Norce sends no time of its own",
+    },
+}
+_JSON: Mapping[str, Schema] = {
+    "content-type": {"const": "application/json", "description": "Media type of the value"},
+}
+
+
+def json_headers() -> Schema:
+    """Headers of every JSON record that the pipeline makes."""
+    return _headers(_JSON)
+
+
+def event_headers(event_type: str) -> Schema:
+    """Headers of an event: CloudEvents 1.0, Kafka's binary mode. ``ce_type`` tells the types of a topic apart."""
+    return _headers(
+        _CLOUD_EVENT,
+        {"ce_type": {"const": TYPE_PREFIX + event_type, "description": "Norce's event type with a prefix"}},
+        {"ce_partitionkey": {"type": "string", "description": "The record's key"}},
+        _JSON,
+    )
+
+
+def quarantine_headers() -> Schema:
+    """Headers of a body that could not be used."""
+    return _headers(
+        _CLOUD_EVENT,
+        {"ce_type": {"const": TYPE_PREFIX + "quarantined", "description": "Says that this is no event"}},
+        _JSON,
+        {
+            "norce_reason": {"type": "string", "minLength": 1, "description": "Code of the reason, such as not_json"},
+            "norce_detail": {"type": "string", "description": "The reason for people, at most 1 KiB"},
+            "norce_where": {"type": "string", "description": "Place in the body, at most 1 KiB; may be empty"},
+            "norce_event_type": {"type": "string", "description": "Event type that was asked for, cut after 200 bytes"},
+        },
+    )
+
+
+def _headers(*parts: Mapping[str, Schema]) -> Schema:
+    """A schema of headers, all of them always there."""
+    properties = {name: dict(schema) for part in parts for name, schema in part.items()}
+    return {"type": "object", "properties": properties, "required": list(properties)}

@@ -1,0 +1,180 @@
+"""Every record that the code can make is one that the published contract describes, key and headers included."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.norce import NorceError, Rejected
+from connectors.norce.errors import Attempt
+from connectors.webhook.event_types import Requested
+from connectors.webhook.records import Record, RecordFactory
+from pipeline import topics
+from pipeline.contracts.headers import json_headers
+from pipeline.contracts.keys import EVENT_KEYS
+from pipeline.dead_letters import JSON_HEADERS, dead_letter
+from pipeline.domain import (
+    DEFAULT_ALERTS,
+    DEFAULT_POLICIES,
+    KINDS,
+    Arrival,
+    Key,
+    OrderView,
+    Recorded,
+    advance,
+    derive,
+    encode_alert,
+    encode_update,
+    review_change,
+)
+from pipeline.drift.topics import DRIFT
+from pipeline.drift.watch import Watch
+from pipeline.drift.windows import WindowRule
+from pipeline.events import EVENT_TYPES, EventSpec, Reason, UnusableBody, parse
+from pipeline.privacy.keeper import Keeper
+from pipeline.privacy.topics import ORDERS_BUYERS
+from tests.contracts.support import Written, kind_of
+from tests.domain.events import HOUR, KEY, event_sequences, payment, received, status
+from tests.domain.groups import group_sequences
+from tests.drift.bodies import CONFIRMED, drifted, record
+from tests.events.schema import definitions, event_types, valid_body
+from tests.privacy.support import EMAIL, PHONE, counted, event, reader, ring, wrapping
+
+JSON = tuple(JSON_HEADERS)
+
+
+def made(topic: str, key: bytes, value: bytes) -> Written:
+    return Written(topic, key, value, JSON)
+
+
+# -- the worker ------------------------------------------------------------------------------------------------------
+
+
+def follows(key: Key, events: list[Arrival]) -> list[str]:
+    """The kinds of everything that follows from events of one thing."""
+    done = advance(key, None, events)
+    if done.after is None or done.record is None:
+        return []
+    name = key.text.encode()
+    now = max(event.received_at for event in events) + 30 * HOUR
+    alerts = review_change(key, None, events, done.after, Recorded(), DEFAULT_ALERTS, now).alerts
+    updates = derive(None, done.after, DEFAULT_POLICIES) if isinstance(done.after, OrderView) else []
+    return [
+        kind_of(made(topics.ENRICHED[KINDS[type(key)].table], name, done.record)),
+        *(kind_of(made(topics.ALERTS, alert.id.encode(), encode_alert(alert))) for alert in alerts),
+        *(kind_of(made(topics.UPDATES, name, encode_update(update))) for update in updates),
+    ]
+
+
+@given(event_sequences())
+def test_whatever_happens_to_an_order_its_records_keep_the_contract(events: list[Arrival]) -> None:
+    assert follows(KEY, events)[0] == "EnrichedOrder"
+
+
+@given(group_sequences())
+def test_whatever_happens_in_any_other_group_its_records_keep_the_contract(said: tuple[Key, list[Arrival]]) -> None:
+    key, events = said
+    assert set(follows(key, events)) <= {KINDS[type(key)].record.__name__, "Alert"}
+
+
+def test_an_order_in_trouble_makes_every_kind_of_record_of_orders() -> None:
+    events = [received(), payment(), payment(PaymentCode="P2"), status("Cancelled")]
+    assert {"EnrichedOrder", "Alert", "ConnectUpdate", "CheckoutUpdate"} == set(follows(KEY, events))
+
+
+# -- the connector ---------------------------------------------------------------------------------------------------
+
+FACTORY = RecordFactory("https://norce.example.com/webhooks")
+
+
+def written(record: Record) -> Written:
+    return Written(record.topic, record.key, record.value, tuple(record.headers))
+
+
+@pytest.mark.parametrize("name", event_types())
+def test_every_body_that_norces_own_schema_allows_keeps_the_contract(name: str) -> None:
+    spec, schema = EVENT_TYPES[name], definitions()[name]
+
+    @given(valid_body(schema))
+    def check(fields: dict[str, Any]) -> None:
+        body = json.dumps(fields).encode()
+        try:
+            event = parse(spec, body)
+        except UnusableBody:
+            return  # quarantined for what a schema cannot say, such as numbers that are too large
+        assert kind_of(written(FACTORY.event(spec, event, body))) == name
+
+    check()
+
+
+@given(st.binary(max_size=40), st.sampled_from(list(Reason)), st.text(max_size=5))
+def test_whatever_is_quarantined_keeps_the_contract(body: bytes, reason: Reason, where: str) -> None:
+    error = UnusableBody(reason, "not usable", where.encode("utf-8", "replace").decode())
+    assert kind_of(written(FACTORY.quarantined(Requested(("Nonsense",)), error, body))) == "UnusableBody"
+
+
+@pytest.mark.parametrize("spec", EVENT_TYPES.values(), ids=list(EVENT_TYPES))
+def test_a_key_is_made_of_the_fields_that_its_layout_names(spec: EventSpec) -> None:
+    values: dict[str, Any] = {str(field.alias): n for n, field in enumerate(spec.model.model_fields.values(), 10)}
+    values |= {"ClientOrderRef": "a:b", "PartNo": "p:1"}
+    present = {str(field.alias): name for name, field in spec.model.model_fields.items()}
+    event = spec.model.model_construct(**{present[alias]: value for alias, value in values.items() if alias in present})
+    (layout, *_) = EVENT_KEYS[spec.key.__name__]
+    assert spec.partition_key(event) == re.sub(r"[A-Z][A-Za-z]*", lambda field: str(values[field.group()]), layout)
+
+
+# -- dead letters ----------------------------------------------------------------------------------------------------
+
+SOURCE = SimpleNamespace(
+    topic=topics.UPDATES, partition=1, offset=2, timestamp=3, headers=[("h", b"\xff")], key=b"1:2:77", value=b"\xff"
+)
+ATTEMPT = Attempt("SendOrderStatus", "POST", "https://norce.example.com", {"a": 1}, 400, "no", "refused")
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"error": "UnusableArrival", "stage": "join"},
+        {"stage": "connect", **Rejected("refused", attempt=ATTEMPT).describe()},
+        {"stage": "checkout", **Rejected("refused").describe()},
+    ],
+    ids=["join", "refused", "refused before a call"],
+)
+def test_a_dead_letter_keeps_the_contract(details: dict[str, Any]) -> None:
+    details.pop("reason", None)
+    letter = dead_letter(SOURCE, "why", **details)
+    assert letter.value is not None
+    assert kind_of(Written(topics.DEAD_LETTERS, letter.key, letter.value, tuple(letter.headers))) == "DeadLetter"
+
+
+def test_every_error_of_the_norce_clients_says_what_a_dead_letter_needs() -> None:
+    assert {"error", "outcome", "reason", "attempt"} <= set(NorceError("x").describe())
+
+
+# -- drift and buyers ------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(drifted, min_size=1, max_size=4))
+def test_every_drift_report_keeps_the_contract(bodies: list[bytes]) -> None:
+    seen = Watch(WindowRule(before=4, run=2)).step(
+        [record(CONFIRMED, body, offset) for offset, body in enumerate(bodies)], lambda keys: {}
+    )
+    for report in seen.reports.values():
+        assert kind_of(made(DRIFT, report.key.encode(), report.encode())) == "DriftReport"
+
+
+def test_the_record_of_buyers_keeps_the_contract() -> None:
+    keeper = Keeper(ring(1, 2), wrapping(1), counted())
+    work = keeper.step([event(Email=EMAIL, CellPhone=PHONE)], reader({}), reader({}))
+    (found,) = work.buyers.items()
+    assert kind_of(made(ORDERS_BUYERS, *found)) == "Buyers"
+
+
+def test_the_headers_of_our_records_are_those_of_the_contract() -> None:
+    assert list(json_headers()["properties"]) == [name for name, _ in JSON_HEADERS]
