@@ -19,8 +19,11 @@ from pipeline.listening import PortUnavailable
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
+    DriftSettings,
     KafkaSettings,
     LogSettings,
+    PrivacySettings,
+    SchemaRegistrySettings,
     SettingsError,
     SettingsGroup,
     SimulatorSettings,
@@ -42,7 +45,9 @@ app = typer.Typer(
 sink = typer.Typer(no_args_is_help=True, help="Send derived updates to Norce.")
 topic = typer.Typer(no_args_is_help=True, help="Make and show the topics.")
 app.add_typer(sink, name="sink")
+contract = typer.Typer(no_args_is_help=True, help="Publish, check and show the contracts of the public topics.")
 app.add_typer(topic, name="topics")
+app.add_typer(contract, name="contracts")
 
 G = TypeVar("G", bound=SettingsGroup)
 A = TypeVar("A", bound=SettingsGroup)
@@ -132,9 +137,14 @@ def _check_partitions(kafka: KafkaSettings) -> None:
 @app.command()
 def worker() -> None:
     """Join order, payment, subscription and invoice events into tables and enriched topics."""
+    from pipeline.contracts.registry import RegistryError
     from pipeline.processes import run_worker
 
-    run_worker(*_read(KafkaSettings, WorkerSettings))
+    (registry,) = load(SchemaRegistrySettings)
+    try:
+        run_worker(*_read(KafkaSettings, WorkerSettings), registry)
+    except RegistryError as error:
+        _fail(error, ENVIRONMENT)
 
 
 @sink.command("connect")
@@ -224,6 +234,122 @@ def _table(rows: list[dict[str, Any]], *columns: str) -> None:
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+# -- contracts -------------------------------------------------------------------------------------------------------
+
+
+@contract.command("write")
+def contracts_write(
+    accept: Annotated[str | None, typer.Option("--accept", help="Why a change that breaks readers is made.")] = None,
+) -> None:
+    """Write the contracts of the public topics as the code has them, with an entry in their changelog.
+
+    Example: norce-pipeline contracts write --accept "amounts have no upper bound any more"
+    """
+    from pipeline.contracts import BreakingChange, publish
+
+    try:
+        published = publish(accept=accept)
+    except BreakingChange as error:
+        _fail(error, FAILED)
+    for change in published.changes:
+        print(change)
+    print(f"version {published.version}" + ("" if published.changes else ", unchanged"))
+
+
+@contract.command("check")
+def contracts_check() -> None:
+    """Compare the code with the published contracts; fails if a change would break a reader."""
+    from pipeline.contracts import BreakingChange, compare
+
+    found = compare()
+    if found.breaking:
+        _fail(BreakingChange(found.changes), FAILED)
+    for change in found.changes:
+        print(change)
+    hint = "; 'norce-pipeline contracts write' publishes that" if found.changes else ""
+    print(f"nothing breaks a reader of version {found.version}{hint}")
+
+
+@contract.command("show")
+def contracts_show(
+    name: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="Topic whose fields to show.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is published: all topics, or the fields of one topic's records.
+
+    Example: norce-pipeline contracts show norce.orders.enriched
+    """
+    from pipeline.contracts import show
+
+    topics_shown = show.published()
+    if name is not None and name not in topics_shown:
+        raise typer.BadParameter(f"there is no public topic {name}", param_hint="TOPIC")
+    if as_json:
+        print(json.dumps(show.asyncapi() if name is None else show.schemas(topics_shown[name]), indent=2))
+    elif name is None:
+        _table(show.topic_rows(topics_shown.values()), *show.TOPIC_COLUMNS)
+    else:
+        _table(show.field_rows(topics_shown[name]), *show.FIELD_COLUMNS)
+
+
+# -- what watches over the data --------------------------------------------------------------------------------------
+
+
+@app.command("drift")
+def drift_watch() -> None:
+    """Compare what Norce sends with the event models, and report each new shape once on norce.drift."""
+    from pipeline.processes import run_drift_watch
+
+    run_drift_watch(*_read(KafkaSettings, DriftSettings))
+
+
+# -- personal data ---------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def privacy() -> None:
+    """Seal personal values on the private topics, and publish pseudonyms of who bought."""
+    from pipeline.processes import run_privacy
+
+    run_privacy(*_read(KafkaSettings, PrivacySettings))
+
+
+@app.command()
+def forget(
+    email: Annotated[list[str] | None, typer.Option(help="E-mail address, in any spelling.")] = None,
+    phone: Annotated[list[str] | None, typer.Option(help="Phone number, in any spelling.")] = None,
+    pseudonym: Annotated[list[str] | None, typer.Option(help="Pseudonym, such as p1:...")] = None,
+    client: Annotated[list[int] | None, typer.Option(help="ClientId; all that are known if not given.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until it is done.", min=0)] = 60.0,
+) -> None:
+    """Erase a person: destroy the keys of the private records that hold an address or number. It cannot be undone.
+
+    Name all addresses and numbers of the person at once: the pipeline does not guess which belong together.
+
+    Example: norce-pipeline forget --email test@example.com --phone "+46 70 000 00 00"
+    """
+    from pipeline.privacy import commands
+
+    try:
+        lines = commands.forget(*_read(KafkaSettings, PrivacySettings), email, phone, pseudonym, client, timeout)
+    except commands.NobodyNamed as error:
+        raise typer.BadParameter(str(error)) from None
+    except commands.PrivacyError as error:
+        _fail(error, FAILED)
+    print(*lines, sep="\n")
+
+
+@app.command()
+def reveal(key: Annotated[str, typer.Argument(help="The order, as ClientId:ApplicationId:ClientOrderRef.")]) -> None:
+    """Show the personal values of one order, to those who have the keys."""
+    from pipeline.privacy import commands
+
+    try:
+        print(commands.reveal(*_read(KafkaSettings, PrivacySettings), key))
+    except commands.PrivacyError as error:
+        _fail(error, FAILED)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,22 @@ import structlog
 
 from pipeline import topics
 from pipeline.agents import make_worker
+from pipeline.contracts.registry import prefixes
 from pipeline.domain import DEFAULT_POLICIES, PushPolicies
+from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
+from pipeline.drift.app import make_drift_watch
 from pipeline.engine import SliceApp
 from pipeline.health import Health, HealthServer
 from pipeline.listening import listen
+from pipeline.privacy import PRIVACY_TOPICS
+from pipeline.privacy.app import make_privacy
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
+    DriftSettings,
     KafkaSettings,
+    PrivacySettings,
+    SchemaRegistrySettings,
     SettingsError,
     SinkSettings,
     WorkerSettings,
@@ -34,15 +42,17 @@ STOP_SECONDS = 10.0
 """Seconds that closing connections may take after the work under way got its time."""
 
 
-def run_worker(kafka: KafkaSettings, settings: WorkerSettings) -> NoReturn:
+def run_worker(kafka: KafkaSettings, settings: WorkerSettings, registry: SchemaRegistrySettings) -> NoReturn:
     """Run the order worker until SIGTERM or SIGINT.
 
     Raises:
-        TopicError, PortUnavailable, InvalidPolicy, OSError: before anything starts.
+        TopicError, RegistryError, PortUnavailable, InvalidPolicy, OSError: before anything starts.
     """
     policies = read_policies(settings)
     _check_topics(kafka, settings.group, topics.WORKER_TABLES)
-    _run(make_worker(kafka, settings, policies), settings)
+    app = make_worker(kafka, settings, policies)
+    app.value_prefixes = prefixes(registry)
+    _run(app, settings)
 
 
 def run_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> NoReturn:
@@ -59,6 +69,18 @@ def run_checkout_sink(kafka: KafkaSettings, settings: CheckoutSettings) -> NoRet
     """Run the Checkout sink until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
     _check_topics(kafka, settings.group, topics.SINK_TABLES)
     _run_sink(make_checkout_sink(kafka, settings), settings)
+
+
+def run_drift_watch(kafka: KafkaSettings, settings: DriftSettings) -> NoReturn:
+    """Run the drift watch until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
+    asyncio.run(topics.check(kafka, [*topics.catalogue((settings.group, DRIFT_TABLES)), *DRIFT_TOPICS]))
+    _run(make_drift_watch(kafka, settings), settings)
+
+
+def run_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> NoReturn:
+    """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
+    asyncio.run(topics.check(kafka, [*topics.PUBLIC, *PRIVACY_TOPICS]))
+    _run(make_privacy(kafka, settings), settings)
 
 
 def read_policies(settings: WorkerSettings) -> PushPolicies:
@@ -82,7 +104,9 @@ def _run_sink(app: SinkApp, settings: SinkSettings) -> NoReturn:
 
 
 def _run(
-    app: SliceApp, settings: WorkerSettings | SinkSettings, excused: Callable[[], bool] = lambda: False
+    app: SliceApp,
+    settings: WorkerSettings | SinkSettings | DriftSettings | PrivacySettings,
+    excused: Callable[[], bool] = lambda: False,
 ) -> NoReturn:
     listener = listen(settings.host, settings.port)
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,9 @@ Defaults marked *assumed* answer a question that Norce does not document; see th
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, overload
 
@@ -178,6 +180,22 @@ class WorkerSettings(SettingsGroup):
         default=None,
         description="JSON file that says what is pushed to Connect and Checkout; without it the default policy",
     )
+    alert_after: dict[str, float] = Field(
+        default={},
+        description='JSON: kind of alert to seconds that it has to be so before it opens, such as {"stuck": 86400}; '
+        "what is not named has its default (assumed)",
+    )
+    alert_expires: dict[str, float | None] = Field(
+        default={},
+        description="JSON: kind of alert to seconds after which it closes by itself, null for never; what is not "
+        "named has its default (assumed)",
+    )
+    alert_subscription_failures: int = Field(
+        default=3, ge=1, le=100, description="Failures of one subscription or recurring order that are an alert"
+    )
+    alert_sweep_interval: Seconds = Field(
+        default=15.0, description="Seconds between two looks for alerts that time alone opens or closes"
+    )
 
 
 class SinkSettings(SettingsGroup):
@@ -324,6 +342,132 @@ class SimulatorSettings(SettingsGroup):
         return value.split(",") if isinstance(value, str) else value
 
 
+class DriftSettings(SettingsGroup):
+    """The drift watch: compares what Norce sends with the event models."""
+
+    model_config = SettingsConfigDict(env_prefix="NORCE_DRIFT_")
+
+    group: str = Field(
+        default="norce-drift", description="Consumer group, and prefix of the changelog topics", min_length=1
+    )
+    data_dir: Path = Field(
+        default=Path("data/drift"), description="Folder of the RocksDB state; losing it costs a rebuild, no data"
+    )
+    host: str = Field(default=EVERY_ADDRESS, description="Address of the health and metrics port")
+    port: Port = Field(default=8086, description="Port of /livez, /readyz and /metrics")
+    slice_records: int = Field(default=2000, ge=1, le=100_000, description="Most records looked at as one step")
+    instance_id: str | None = Field(
+        default=None,
+        description="Name of this process that outlives a restart, such as the pod's: restarts then cause no rebalance",
+    )
+    stall_timeout: Seconds = Field(
+        default=120.0, description="Seconds with work waiting and none finished after which /livez fails"
+    )
+    bodies_without: int = Field(
+        default=50, ge=2, le=5000, description="Bodies in a row, per partition, without an optional field that had it"
+    )
+    bodies_before: int = Field(default=100, ge=2, le=5000, description="Bodies before those that are compared with")
+    usual_share: float = Field(
+        default=0.8, gt=0, le=1, description="Share of the bodies before that must have had the field"
+    )
+
+
+def key_bytes(secret: SecretStr) -> bytes:
+    """The bytes of a key that stands in the settings as base64.
+
+    Raises:
+        ValueError: it is no base64, or fewer than 32 bytes.
+    """
+    key = base64.b64decode(secret.get_secret_value(), validate=True)
+    if len(key) < 32:
+        raise ValueError("fewer than 32 bytes")
+    return key
+
+
+class PrivacySettings(SettingsGroup):
+    """The privacy process: pseudonyms on public topics, encrypted values on private ones."""
+
+    model_config = SettingsConfigDict(env_prefix="NORCE_PRIVACY_")
+
+    pseudonym_keys: dict[str, SecretStr] = Field(
+        description='JSON: key id to base64 of 32 random bytes, {"p1": ...}; every key that was ever in use',
+        min_length=1,
+    )
+    pseudonym_key_id: str = Field(default="p1", description="The pseudonym key in use")
+    retired_pseudonym_keys: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="Key ids, comma separated, whose pseudonyms are not published any more; persons are found by them",
+    )
+    encryption_keys: dict[str, SecretStr] = Field(
+        description='JSON: key id to base64 of 32 random bytes, {"k1": ...}; they wrap the data keys of persons',
+        min_length=1,
+    )
+    encryption_key_id: str = Field(default="k1", description="The key-encryption key in use")
+    group: str = Field(default="norce-privacy", description="Consumer group", min_length=1)
+    data_dir: Path = Field(
+        default=Path("data/privacy"), description="Folder of the RocksDB state; emptied at each start and stop"
+    )
+    host: str = Field(default=EVERY_ADDRESS, description="Address of the health and metrics port")
+    port: Port = Field(default=8087, description="Port of /livez, /readyz and /metrics")
+    slice_records: int = Field(default=500, ge=1, le=100_000, description="Most records sealed as one step")
+    instance_id: str | None = Field(
+        default=None,
+        description="Name of this process that outlives a restart, such as the pod's: restarts then cause no rebalance",
+    )
+    stall_timeout: Seconds = Field(
+        default=300.0, description="Seconds with work waiting and none finished after which /livez fails"
+    )
+    tick_interval: Seconds = Field(
+        default=900.0, description="Seconds between two records that let the private topics begin new segments"
+    )
+
+    @field_validator("retired_pseudonym_keys", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("pseudonym_keys", "encryption_keys")
+    @classmethod
+    def _usable(cls, ring: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for key_id, secret in ring.items():
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,20}", key_id):
+                raise ValueError("a key id has 1 to 20 letters, digits, - or _")
+            try:
+                key_bytes(secret)
+            except ValueError:
+                raise ValueError(f"key {key_id!r} is not base64 of at least 32 bytes") from None
+        return ring
+
+    @model_validator(mode="after")
+    def _in_the_ring(self) -> Self:
+        if self.pseudonym_key_id not in self.pseudonym_keys:
+            raise ValueError(f"NORCE_PRIVACY_PSEUDONYM_KEYS has no key {self.pseudonym_key_id!r}")
+        if self.encryption_key_id not in self.encryption_keys:
+            raise ValueError(f"NORCE_PRIVACY_ENCRYPTION_KEYS has no key {self.encryption_key_id!r}")
+        if self.pseudonym_key_id in self.retired_pseudonym_keys:
+            raise ValueError(f"the pseudonym key in use, {self.pseudonym_key_id!r}, is among the retired ones")
+        if any(len(key_bytes(secret)) != 32 for secret in self.encryption_keys.values()):
+            raise ValueError("NORCE_PRIVACY_ENCRYPTION_KEYS: a key of AES-256 has 32 bytes")
+        return self
+
+
+class SchemaRegistrySettings(SettingsGroup):
+    """A schema registry, which is optional: with it the worker's records carry the id of their schema."""
+
+    model_config = SettingsConfigDict(env_prefix="NORCE_SCHEMA_REGISTRY_")
+
+    url: BaseUrl | None = Field(
+        default=None,
+        description="Registry with Confluent's interface. Records of the worker then have its wire format",
+    )
+    username: str | None = Field(default=None, description="User name at the registry")
+    password: SecretStr | None = Field(default=None, description="Password at the registry")
+    register_schemas: bool = Field(
+        default=True, description="Register schemas that the registry lacks; off: do not start without them"
+    )
+    timeout: Seconds = Field(default=10.0, description="Seconds one request to the registry may take")
+
+
 class LogSettings(SettingsGroup):
     """How processes log."""
 
@@ -342,6 +486,9 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ConnectSettings,
     CheckoutSettings,
     SimulatorSettings,
+    DriftSettings,
+    PrivacySettings,
+    SchemaRegistrySettings,
     LogSettings,
 )
 

@@ -10,11 +10,14 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from pipeline import topics
+from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
+from pipeline.privacy import PRIVACY_TOPICS
 from pipeline.settings import (
     GROUPS,
     SECRETS_DIR_VARIABLE,
     CheckoutSettings,
     ConnectSettings,
+    DriftSettings,
     SettingsGroup,
     WorkerSettings,
 )
@@ -29,11 +32,13 @@ def rows() -> list[dict[str, Any]]:
 
 def all_topics() -> list[topics.TopicSpec]:
     """Every topic of the pipeline, with the changelogs of the configured consumer groups."""
-    return topics.catalogue(
+    catalogue = topics.catalogue(
         (_value(WorkerSettings, "group"), topics.WORKER_TABLES),
         (_value(ConnectSettings, "group"), topics.SINK_TABLES),
         (_value(CheckoutSettings, "group"), topics.SINK_TABLES),
+        (_value(DriftSettings, "group"), DRIFT_TABLES),
     )
+    return [*catalogue, *DRIFT_TOPICS, *PRIVACY_TOPICS]
 
 
 def _row(group: type[SettingsGroup], name: str) -> dict[str, Any]:

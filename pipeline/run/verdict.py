@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from connectors.simulator import Expectation, ExpectedOrder
 from pipeline import topics
+from pipeline.contracts.framing import unframed
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.run.observe import Snapshot
 from pipeline.settings import KafkaSettings
@@ -69,7 +70,7 @@ async def gather(bootstrap_servers: str, simulator_url: str, snapshot: Snapshot,
     dead = await read(bootstrap_servers, [topics.DEAD_LETTERS])
     updates: dict[tuple[str, str], Mapping[str, Any]] = {}
     for record in records[topics.UPDATES]:
-        update = json.loads(record.value)
+        update = json.loads(unframed(record.value))
         updates[update["target"], record.key.decode()] = update
     return Evidence(
         snapshot=snapshot,
@@ -78,7 +79,7 @@ async def gather(bootstrap_servers: str, simulator_url: str, snapshot: Snapshot,
         held={f"{o['client_id']}:{o['application_id']}:{o['client_order_ref']}": o for o in whole},
         events=tuple(record for topic in EVENT_TOPICS for record in records[topic]),
         quarantine=tuple(records[topics.QUARANTINE]),
-        enriched={r.key.decode(): json.loads(r.value) for r in records[topics.ORDERS_ENRICHED]},
+        enriched={r.key.decode(): json.loads(unframed(r.value)) for r in records[topics.ORDERS_ENRICHED]},
         updates=updates,
         dead_letters=tuple(dead[topics.DEAD_LETTERS]),
     )

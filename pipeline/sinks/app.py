@@ -13,6 +13,7 @@ from connectors.checkout import CheckoutClient
 from connectors.connect import ConnectClient
 from connectors.norce import NorceError, persist
 from pipeline import topics
+from pipeline.contracts.framing import unframed
 from pipeline.domain import CheckoutUpdate, ConnectUpdate, UnreadableUpdate, decode_update
 from pipeline.engine import Slice, SliceApp, SliceTable, StaleSlices
 from pipeline.settings import CheckoutSettings, ConnectSettings, KafkaSettings, SinkSettings
@@ -138,7 +139,7 @@ async def _take(kind: type[U], lanes: Lanes[U], piece: Slice) -> None:
     unreadable: list[tuple[Any, Exception]] = []
     for record in piece.records:
         try:
-            update = decode_update(record.value or b"")
+            update = decode_update(unframed(record.value or b""))
         except UnreadableUpdate as unread:
             unreadable.append((record, unread))
         else:

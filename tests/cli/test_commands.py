@@ -58,6 +58,13 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "simulator",
         "topics create",
         "topics list",
+        "contracts write",
+        "contracts check",
+        "contracts show",
+        "drift",
+        "privacy",
+        "forget",
+        "reveal",
         "settings",
     ],
 )
