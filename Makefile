@@ -36,6 +36,10 @@ run: $(INSTALLED) ## Show the pipeline at work on this machine until Ctrl-C (ARG
 test: lint ## Lint, format, types, imports, then all tests on a real Kafka (ARGS="tests/events -k name": some of them)
 	$(BIN)/pytest $(ARGS)
 
+.PHONY: faults
+faults: $(INSTALLED_DEV) ## The long tests: brokers that die, workers and sinks that come and go under load
+	$(BIN)/pytest -m long $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, declared dependencies
 	$(BIN)/ruff check

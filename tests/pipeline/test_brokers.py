@@ -11,6 +11,8 @@ import pytest
 from pipeline.broker import KafkaCluster
 from tests.pipeline.system import ALL, System
 
+pytestmark = pytest.mark.long
+
 SCENARIO = {
     "NORCE_SIMULATOR_ORDERS": 100,
     "NORCE_SIMULATOR_RATE": 60,

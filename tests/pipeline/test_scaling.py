@@ -4,11 +4,15 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from pipeline.broker.ports import free_ports
 from pipeline.broker.process import Process
 from tests.pipeline.conftest import MakeSystem
 from tests.pipeline.system import ALL, System
 from tests.support.kafka import until
+
+pytestmark = pytest.mark.long
 
 SCENARIO = {
     "NORCE_SIMULATOR_ORDERS": 150,
