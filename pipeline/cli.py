@@ -136,7 +136,7 @@ def _check_partitions(kafka: KafkaSettings) -> None:
 
 @app.command()
 def worker() -> None:
-    """Join order, payment, subscription and invoice events into tables and enriched topics."""
+    """Join the events of all groups into tables and enriched topics, derive updates, raise alerts."""
     from pipeline.contracts.registry import RegistryError
     from pipeline.processes import run_worker
 

@@ -154,7 +154,7 @@ class WebhookSettings(SettingsGroup):
 
 
 class WorkerSettings(SettingsGroup):
-    """The order worker: joins events into tables."""
+    """The worker: joins events into tables, derives updates and raises alerts."""
 
     model_config = SettingsConfigDict(env_prefix="NORCE_WORKER_")
 
