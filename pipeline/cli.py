@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from pipeline import logs, settings_report, topics
-from pipeline.domain import InvalidPolicy
-from pipeline.listening import PortUnavailable
+from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -24,15 +19,11 @@ from pipeline.settings import (
     LogSettings,
     PrivacySettings,
     SchemaRegistrySettings,
-    SettingsError,
-    SettingsGroup,
     SimulatorSettings,
     WebhookSettings,
     WorkerSettings,
     load,
 )
-
-OK, FAILED, USAGE, ENVIRONMENT = 0, 1, 2, 3
 
 app = typer.Typer(
     name="norce-pipeline",
@@ -49,40 +40,11 @@ contract = typer.Typer(no_args_is_help=True, help="Publish, check and show the c
 app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
 
-G = TypeVar("G", bound=SettingsGroup)
-A = TypeVar("A", bound=SettingsGroup)
-B = TypeVar("B", bound=SettingsGroup)
-
 
 def main() -> None:
     """Entry point of ``norce-pipeline``."""
-    with _named_errors():
+    with named_errors():
         app()
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    """Turn what an operator can mend into one message and an exit code."""
-    try:
-        yield
-    except SettingsError as error:
-        _fail(error, USAGE, "'norce-pipeline settings' shows all of them with their meaning.")
-    except InvalidPolicy as error:
-        _fail(error, USAGE, "It is the file that NORCE_WORKER_PUSH_POLICY_FILE names.")
-    except (topics.TopicError, PortUnavailable, OSError) as error:
-        _fail(error, ENVIRONMENT)
-
-
-def _fail(error: Exception, code: int, hint: str = "") -> NoReturn:
-    print(f"error: {type(error).__name__}: {error}", *([hint] if hint else []), sep="\n", file=sys.stderr)
-    raise SystemExit(code)
-
-
-def _read(first: type[A], second: type[B]) -> tuple[A, B]:
-    """Two groups of settings and the logging set up, or every problem at once."""
-    one, two, log = load(first, second, LogSettings)
-    logs.configure(log)
-    return one, two
 
 
 def _one_or_three(nodes: int) -> int:
@@ -118,12 +80,12 @@ def webhook() -> None:
     """
     from connectors.webhook import CannotListen, serve
 
-    kafka, group = _read(KafkaSettings, WebhookSettings)
+    kafka, group = read(KafkaSettings, WebhookSettings)
     _check_partitions(kafka)
     try:
         raise SystemExit(serve(group, kafka))
     except CannotListen as error:
-        _fail(error, ENVIRONMENT)
+        fail(error, ENVIRONMENT)
 
 
 def _check_partitions(kafka: KafkaSettings) -> None:
@@ -142,9 +104,9 @@ def worker() -> None:
 
     (registry,) = load(SchemaRegistrySettings)
     try:
-        run_worker(*_read(KafkaSettings, WorkerSettings), registry)
+        run_worker(*read(KafkaSettings, WorkerSettings), registry)
     except RegistryError as error:
-        _fail(error, ENVIRONMENT)
+        fail(error, ENVIRONMENT)
 
 
 @sink.command("connect")
@@ -152,7 +114,7 @@ def sink_connect() -> None:
     """Send updates to Norce Connect (SendOrderStatus)."""
     from pipeline.processes import run_connect_sink
 
-    run_connect_sink(*_read(KafkaSettings, ConnectSettings))
+    run_connect_sink(*read(KafkaSettings, ConnectSettings))
 
 
 @sink.command("checkout")
@@ -160,7 +122,7 @@ def sink_checkout() -> None:
     """Write updates to Norce Checkout (order attributes)."""
     from pipeline.processes import run_checkout_sink
 
-    run_checkout_sink(*_read(KafkaSettings, CheckoutSettings))
+    run_checkout_sink(*read(KafkaSettings, CheckoutSettings))
 
 
 @app.command()
@@ -173,10 +135,7 @@ def simulator() -> None:
     try:
         raise SystemExit(serve(group))
     except AddressInUse as error:
-        _fail(error, ENVIRONMENT)
-
-
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+        fail(error, ENVIRONMENT)
 
 
 @topic.command("create")
@@ -214,7 +173,7 @@ def topics_list(as_json: Json = False) -> None:
     shown = [
         {**row, "partitions": row["partitions"] or "missing", "retention": row["retention"] or "-"} for row in rows
     ]
-    _table(shown, "topic", "partitions", "clean-up", "retention", "purpose")
+    table(shown, "topic", "partitions", "clean-up", "retention", "purpose")
 
 
 @app.command("settings")
@@ -224,16 +183,7 @@ def show_settings(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    _table(rows, "variable", "value", "source", "meaning")
-
-
-def _table(rows: list[dict[str, Any]], *columns: str) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"topic", "variable"})
-    for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    table(rows, "variable", "value", "source", "meaning")
 
 
 # -- contracts -------------------------------------------------------------------------------------------------------
@@ -252,7 +202,7 @@ def contracts_write(
     try:
         published = publish(accept=accept)
     except BreakingChange as error:
-        _fail(error, FAILED)
+        fail(error, FAILED)
     for change in published.changes:
         print(change)
     print(f"version {published.version}" + ("" if published.changes else ", unchanged"))
@@ -265,7 +215,7 @@ def contracts_check() -> None:
 
     found = compare()
     if found.breaking:
-        _fail(BreakingChange(found.changes), FAILED)
+        fail(BreakingChange(found.changes), FAILED)
     for change in found.changes:
         print(change)
     hint = "; 'norce-pipeline contracts write' publishes that" if found.changes else ""
@@ -289,9 +239,9 @@ def contracts_show(
     if as_json:
         print(json.dumps(show.asyncapi() if name is None else show.schemas(topics_shown[name]), indent=2))
     elif name is None:
-        _table(show.topic_rows(topics_shown.values()), *show.TOPIC_COLUMNS)
+        table(show.topic_rows(topics_shown.values()), *show.TOPIC_COLUMNS)
     else:
-        _table(show.field_rows(topics_shown[name]), *show.FIELD_COLUMNS)
+        table(show.field_rows(topics_shown[name]), *show.FIELD_COLUMNS)
 
 
 # -- what watches over the data --------------------------------------------------------------------------------------
@@ -302,7 +252,7 @@ def drift_watch() -> None:
     """Compare what Norce sends with the event models, and report each new shape once on norce.drift."""
     from pipeline.processes import run_drift_watch
 
-    run_drift_watch(*_read(KafkaSettings, DriftSettings))
+    run_drift_watch(*read(KafkaSettings, DriftSettings))
 
 
 # -- personal data ---------------------------------------------------------------------------------------------------
@@ -313,7 +263,7 @@ def privacy() -> None:
     """Seal personal values on the private topics, and publish pseudonyms of who bought."""
     from pipeline.processes import run_privacy
 
-    run_privacy(*_read(KafkaSettings, PrivacySettings))
+    run_privacy(*read(KafkaSettings, PrivacySettings))
 
 
 @app.command()
@@ -333,11 +283,11 @@ def forget(
     from pipeline.privacy import commands
 
     try:
-        lines = commands.forget(*_read(KafkaSettings, PrivacySettings), email, phone, pseudonym, client, timeout)
+        lines = commands.forget(*read(KafkaSettings, PrivacySettings), email, phone, pseudonym, client, timeout)
     except commands.NobodyNamed as error:
         raise typer.BadParameter(str(error)) from None
     except commands.PrivacyError as error:
-        _fail(error, FAILED)
+        fail(error, FAILED)
     print(*lines, sep="\n")
 
 
@@ -347,9 +297,9 @@ def reveal(key: Annotated[str, typer.Argument(help="The order, as ClientId:Appli
     from pipeline.privacy import commands
 
     try:
-        print(commands.reveal(*_read(KafkaSettings, PrivacySettings), key))
+        print(commands.reveal(*read(KafkaSettings, PrivacySettings), key))
     except commands.PrivacyError as error:
-        _fail(error, FAILED)
+        fail(error, FAILED)
 
 
 if __name__ == "__main__":
