@@ -12,8 +12,9 @@ from connectors.simulator.clock import Clock
 from connectors.simulator.deliveries import Deliveries, Delivery, Fate
 from connectors.simulator.draws import draw
 from connectors.simulator.knobs import Controls
-from connectors.simulator.retries import ATTEMPT_TIMEOUT, RETRY_DELAYS, is_taken
+from connectors.simulator.retries import is_taken
 from connectors.simulator.script import ScriptedEvent
+from pipeline.events.deliveries import ATTEMPT_TIMEOUT, RETRY_DELAYS
 
 MAX_OPEN = 100_000
 """Events between their first post and their end. When there are more, no new ones are posted until some have ended."""

@@ -21,11 +21,11 @@ from connectors.simulator.faults import Faults
 from connectors.simulator.journal import Journal
 from connectors.simulator.knobs import Controls, Knobs
 from connectors.simulator.poster import Poster
-from connectors.simulator.retries import ATTEMPT_TIMEOUT
 from connectors.simulator.scenario import Scenario, reordered
 from connectors.simulator.script import ScriptedEvent
 from connectors.simulator.server import Server
 from connectors.simulator.services import Checkout, Connect, Identity, Query
+from pipeline.events.deliveries import ATTEMPT_TIMEOUT
 from pipeline.settings import SimulatorSettings
 
 log = structlog.get_logger()

@@ -47,6 +47,9 @@ NOT_ACKNOWLEDGED = Answer(503, "not_acknowledged", "Kafka has not acknowledged t
 INTERNAL_ERROR = Answer(503, "internal_error", "The event could not be handled.", retry=True)
 SENDER_GONE = Answer(499, "sender_gone")  # nobody is there to read it; for the metrics only
 
+REFUSALS = frozenset((UPLOAD_TIMEOUT, BODY_TOO_LARGE, OVERLOADED, NOT_ACKNOWLEDGED, INTERNAL_ERROR, SENDER_GONE))
+"""What an authenticated delivery may be answered that Norce will repeat."""
+
 WEBHOOK_ANSWERS = (
     ACCEPTED,
     QUARANTINED,

@@ -12,6 +12,7 @@ from connectors.webhook.bodies import read_body
 from connectors.webhook.errors import BodyTooLarge, NotAcknowledged, SenderGone, UploadTimeout
 from connectors.webhook.event_types import Requested, requested
 from connectors.webhook.metrics import Metrics
+from connectors.webhook.outage import Outage
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.records import Record, RecordFactory
 from pipeline.events import EventSpec, Reason, UnusableBody, parse
@@ -24,12 +25,18 @@ class Endpoint:
     """Takes requests, a bounded number at once, and turns each into one record and one answer."""
 
     def __init__(
-        self, settings: WebhookSettings, publisher: Publisher, records: RecordFactory, metrics: Metrics
+        self,
+        settings: WebhookSettings,
+        publisher: Publisher,
+        records: RecordFactory,
+        metrics: Metrics,
+        outage: Outage,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
         self._records = records
         self._metrics = metrics
+        self._outage = outage
         self._secret = SecretHeader(settings.secret_header, [secret.get_secret_value() for secret in settings.secrets])
         self.in_flight = 0
 
@@ -38,6 +45,8 @@ class Endpoint:
         asked = requested(scope, in_path)
         answer = await self._admit(scope, receive, asked)
         self._metrics.count(asked.found, answer.name)
+        if answer in answers.REFUSALS:
+            self._outage.refused()
         return answer
 
     async def _admit(self, scope: Scope, receive: Receive, asked: Requested) -> Answer:

@@ -13,6 +13,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from connectors.webhook.outage import Outage
 from pipeline.events import EventSpec
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
@@ -64,10 +65,29 @@ class Metrics:
             "norce_webhook_producers", "Kafka producers started; more than one means trouble", registry=self.registry
         )
 
-    def watch(self, in_flight: Callable[[], int], unacknowledged: Callable[[], int]) -> None:
+        self.outage_budget = Gauge(
+            "norce_webhook_outage_budget_seconds",
+            "Seconds until Norce gives up the oldest delivery that may still be refused; all 22 hours if there is none",
+            registry=self.registry,
+        )
+        self.oldest_refused = Gauge(
+            "norce_webhook_oldest_refused_seconds",
+            "Seconds since the oldest delivery that may still be refused was refused first; 0 if there is none",
+            registry=self.registry,
+        )
+        self.given_up = Gauge(
+            "norce_webhook_given_up",
+            "1 if refusals went on for so long that Norce may have given events up; reconcile then",
+            registry=self.registry,
+        )
+
+    def watch(self, in_flight: Callable[[], int], unacknowledged: Callable[[], int], outage: Outage) -> None:
         """Where the gauges look."""
         self.in_flight.set_function(in_flight)
         self.unacknowledged.set_function(unacknowledged)
+        self.outage_budget.set_function(lambda: outage.budget().left)
+        self.oldest_refused.set_function(lambda: outage.budget().age or 0.0)
+        self.given_up.set_function(lambda: float(outage.given_up))
 
     def count(self, spec: EventSpec | None, answer: str) -> None:
         """One request answered; ``spec`` is None for a type that the catalogue does not name."""

@@ -31,6 +31,7 @@ from connectors.webhook.endpoint import Endpoint
 from connectors.webhook.errors import CannotListen, PortInUse
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.openapi import openapi_document
+from connectors.webhook.outage import Outage
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.readiness import Readiness
 from connectors.webhook.records import RecordFactory
@@ -80,9 +81,10 @@ def serve(webhook: WebhookSettings, kafka: KafkaSettings) -> int:
 async def _serve(address: str, webhook: WebhookSettings, kafka: KafkaSettings) -> int:
     metrics = Metrics()
     publisher = Publisher(kafka, webhook, (*TOPICS, QUARANTINE), metrics)
-    endpoint = Endpoint(webhook, publisher, RecordFactory(webhook.source), metrics)
+    outage = Outage(webhook.retry_delays)
+    endpoint = Endpoint(webhook, publisher, RecordFactory(webhook.source), metrics, outage)
     readiness = Readiness(publisher)
-    metrics.watch(lambda: endpoint.in_flight, lambda: publisher.unacknowledged)
+    metrics.watch(lambda: endpoint.in_flight, lambda: publisher.unacknowledged, outage)
     app = WebhookApp(endpoint, readiness, metrics, openapi_document(webhook), webhook.retry_after)
     publishing = asyncio.create_task(publisher.run(), name="kafka publisher")
     serving = _server(app, address, webhook)

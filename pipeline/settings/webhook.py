@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from pipeline.events.deliveries import RETRY_DELAYS
 from pipeline.settings.base import EVERY_ADDRESS, Port, Seconds, SettingsGroup
 
 
@@ -35,6 +36,11 @@ class WebhookSettings(SettingsGroup):
     )
     max_in_flight: int = Field(default=1000, ge=1, description="Requests waiting for Kafka at once; beyond it: 503")
     retry_after: int = Field(default=5, ge=1, description="Seconds named in Retry-After with a 503")
+    retry_delays: Annotated[list[Seconds], NoDecode] = Field(
+        default=list(RETRY_DELAYS),
+        description="Seconds between Norce's attempts to deliver an event, comma separated; then it gives the event up",
+        min_length=1,
+    )
     drain_timeout: Seconds = Field(default=10.0, description="Seconds that requests in flight get when stopping")
     accept_unknown_types: bool = Field(
         default=False,
@@ -42,7 +48,7 @@ class WebhookSettings(SettingsGroup):
     )
     source: str = Field(default="/norce", description="CloudEvents source of the published events", min_length=1)
 
-    @field_validator("secrets", mode="before")
+    @field_validator("secrets", "retry_delays", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

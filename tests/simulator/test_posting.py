@@ -10,8 +10,8 @@ from aiohttp import web
 
 from connectors.simulator import Simulator, SystemClock
 from connectors.simulator.deliveries import Fate
-from connectors.simulator.retries import RETRY_DELAYS
 from connectors.simulator.scenario import reordered
+from pipeline.events.deliveries import RETRY_DELAYS
 from tests.simulator.support import SECRET, Post, answering, settings, taken, until, virtual, webhook
 
 BODY = b'{"ClientId":1,"JobId":2,"StatusId":2}'
