@@ -48,7 +48,9 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     A letter that is written again, after a crash or because its event was tried again, has the same id.
     """
 
-    id: Annotated[str, Meta(description="UUID made from the stage and the record that this is about")]
+    id: Annotated[str | UnsetType, Meta(description="UUID made from the stage and the record that this is about")] = (
+        UNSET
+    )
     reason: Annotated[str, Meta(description="What is wrong, for people")]
     error: Annotated[str, Meta(description="Name of the error")]
     stage: Annotated[str, Meta(description="Where it happened, such as join, connect or checkout")]
