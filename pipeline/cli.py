@@ -11,6 +11,7 @@ import typer
 
 from pipeline import logs, settings_report, topics
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
+from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -39,6 +40,7 @@ app.add_typer(sink, name="sink")
 contract = typer.Typer(no_args_is_help=True, help="Publish, check and show the contracts of the public topics.")
 app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ from prometheus_client import Counter, Gauge
 EVENTS = Counter(
     "norce_pipeline_events",
     "Events that were worked on, by event type and what became of them: applied, duplicate, stale (older than what is "
-    "still kept of the value), dead (see the dead letters) or ignored (no state is kept of the type). An event that is "
-    "read again after a crash counts again.",
+    "still kept of the value), dead (it names no key: a dead letter), poison (it cannot be folded: a dead letter, its "
+    "key is parked), parked (it waits behind a poison one of its key), dropped (from what was parked) or ignored (no "
+    "state is kept of the type). An event that is read again after a crash, or released, counts again.",
     ("event_type", "outcome"),
 )
 EMITTED = Counter(
@@ -23,6 +24,12 @@ UPDATES = Counter(
     ("target", "outcome"),
 )
 PENDING = Gauge("norce_pipeline_updates_pending", "Derived updates read and not yet finished, by target.", ("target",))
+PARKED_KEYS = Gauge("norce_pipeline_parked_keys", "Keys whose events wait behind one that cannot be folded.")
+PARKED_EVENTS = Gauge("norce_pipeline_parked_events", "Events of parked keys, those that cannot be folded included.")
+PARKED_SINCE = Gauge(
+    "norce_pipeline_parked_since_seconds",
+    "When the key was parked that has waited longest, seconds since 1970; 0 if none waits.",
+)
 LAG = Gauge(
     "norce_pipeline_lag",
     "Records between the committed offset and the end of the partition.",

@@ -36,10 +36,13 @@ SUBSCRIPTION_FAILURES = "norce.subscriptions.failures"
 UPDATES = "norce.updates"
 QUARANTINE = "norce.quarantine"
 DEAD_LETTERS = "norce.dead-letters"
+RESOLUTIONS = "norce.dead-letters.resolutions"
+COMMANDS = "norce.commands"
 
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
 ALERTS_TABLE = "alerts"
-WORKER_TABLES = (*ENRICHED, ALERTS_TABLE)
+PARKED_TABLE = "parked"
+WORKER_TABLES = (*ENRICHED, ALERTS_TABLE, PARKED_TABLE)
 SINK_TABLES = ("sent",)
 
 
@@ -201,12 +204,29 @@ PUBLIC: tuple[TopicSpec, ...] = (
         key="key of the record it is about",
         value="request, answer and reason, JSON",
     ),
+    TopicSpec(
+        name=RESOLUTIONS,
+        purpose="what became of dead letters: released or dropped, by whom and why",
+        key="key of the record it is about",
+        value="resolution, JSON",
+    ),
 )
+
+INTERNAL: tuple[TopicSpec, ...] = (
+    TopicSpec(
+        name=COMMANDS,
+        purpose="commands of operators to the workers, in the partition whose state they are about; private",
+        key="key of the record it is about",
+        value="command, JSON",
+        retention=timedelta(days=30),
+    ),
+)
+"""Topics between the pipeline's own processes. Their records have no contract."""
 
 
 def catalogue(*groups: tuple[str, Sequence[str]]) -> list[TopicSpec]:
-    """All public topics, and the changelogs of the given ``(consumer group, tables)``."""
-    return [*PUBLIC, *(spec for group, tables in groups for spec in _changelogs(group, tables))]
+    """All public and internal topics, and the changelogs of the given ``(consumer group, tables)``."""
+    return [*PUBLIC, *INTERNAL, *(spec for group, tables in groups for spec in _changelogs(group, tables))]
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from pipeline import topics
-from pipeline.dead_letters import JSON_HEADERS
+from pipeline.dead_letters.records import JSON_HEADERS
 from pipeline.domain import KINDS, KINDS_BY_NAME, Key, Recorded, decode_recorded, encode_alert, encode_recorded
 from pipeline.domain.alerts import Review
 from pipeline.domain.limits import SWEPT_AT_ONCE

@@ -9,8 +9,10 @@ from typing import cast
 
 from faust.types import StreamT
 
-from pipeline import topics
+from pipeline import metrics, topics
+from pipeline.agents.commands import Commands, carry_out
 from pipeline.agents.join import Join
+from pipeline.agents.limits import Limits
 from pipeline.domain import AlertPolicy, InvalidPolicy, PushPolicies
 from pipeline.engine import Slice, SliceApp, SliceTable
 from pipeline.engine.slices import TopicPartition
@@ -47,12 +49,15 @@ def make_worker(kafka: KafkaSettings, settings: WorkerSettings, policies: PushPo
         instance_id=settings.instance_id,
     )
     alerts = alert_policy(settings)
-    join = Join({name: _table(app, name, kafka.partitions) for name in topics.WORKER_TABLES}, policies, alerts)
+    tables = {name: _table(app, name, kafka.partitions) for name in topics.WORKER_TABLES}
+    join = Join(tables, policies, alerts, limits=limits(settings))
     for name, read in AGENTS.items():
         _agent(app, join, name, read)
+    _commands(app, join)
 
     async def by_time() -> None:
         await sweep(app, join)
+        measure(app, join)
 
     app.timer(settings.alert_sweep_interval, name="alerts", traced=False)(by_time)
     return app
@@ -71,10 +76,31 @@ def alert_policy(settings: WorkerSettings) -> AlertPolicy:
         ) from error
 
 
+def limits(settings: WorkerSettings) -> Limits:
+    """When the worker stops rather than put more events aside."""
+    return Limits(
+        ratio=settings.dead_letter_ratio,
+        window=settings.dead_letter_window,
+        run=settings.dead_letter_run,
+        waiting=settings.parked_limit,
+    )
+
+
 def _agent(app: SliceApp, join: Join, name: str, read: Sequence[str]) -> None:
     @app.agent(app.topic(*read), name=name)
     async def agent(stream: StreamT[Slice]) -> None:
         await work(app, join, stream)
+
+
+def _commands(app: SliceApp, join: Join) -> None:
+    commands = Commands(join)
+
+    @app.agent(app.topic(topics.COMMANDS), name="commands")
+    async def agent(stream: StreamT[Slice]) -> None:
+        async for slices in app.batches(stream):
+            async with asyncio.TaskGroup() as group:
+                for partition, pieces in by_partition(slices).items():
+                    group.create_task(carry_out(app, commands, partition, pieces))
 
 
 async def work(app: SliceApp, join: Join, stream: StreamT[Slice]) -> None:
@@ -103,6 +129,14 @@ async def sweep(app: SliceApp, join: Join) -> None:
                 await app.write([claim], {partition: join.sweep(partition)})
             finally:
                 app.slices.release([claim])
+
+
+def measure(app: SliceApp, join: Join) -> None:
+    """Bring the gauges about parked keys up to date."""
+    parked = [head for partition in app.owned() for head in join.parking.parked(partition)]
+    metrics.PARKED_KEYS.set(len(parked))
+    metrics.PARKED_EVENTS.set(sum(head.next - head.first for head in parked))
+    metrics.PARKED_SINCE.set(min((head.since / 1000 for head in parked), default=0))
 
 
 def by_partition(slices: Iterable[Slice]) -> dict[int, list[Slice]]:

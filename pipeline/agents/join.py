@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import structlog
 
 from pipeline import metrics, topics
 from pipeline.agents.alerts import AlertBook
-from pipeline.dead_letters import JSON_HEADERS, dead_letter
-from pipeline.domain import (
-    KINDS,
-    Advance,
-    AlertPolicy,
-    Arrival,
-    Key,
-    MalformedKey,
-    OrderView,
-    PushPolicies,
-    Recorded,
-    UnusableArrival,
-    advance,
-    copies,
-    decode,
-    derive,
-    encode_update,
-    fold,
-    key_of,
-    review_change,
-    review_due,
-)
-from pipeline.engine import Outgoing, SliceTable, Step
-from pipeline.events import EVENT_TYPES, models
+from pipeline.agents.folding import Folded, Folding
+from pipeline.agents.limits import Limits
+from pipeline.agents.parking import STAGE, Parking
+from pipeline.agents.records import End, Read, Work
+from pipeline.dead_letters.parked import ParkedKey
+from pipeline.dead_letters.records import dead_letter
+from pipeline.domain import KINDS, AlertPolicy, Arrival, Key, MalformedKey, PushPolicies, key_of, review_due
+from pipeline.engine import SliceTable, Step
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
 
-COPIED = models.SubscriptionFailedEvent.__name__
+log = structlog.get_logger(__name__)
+
+MAX_EVENT_BYTES = 900_000
+"""Bytes of an event above which it could not be parked, because one record of Kafka could not hold it."""
+
+
+class OversizeEvent(Exception):
+    """An event far larger than the connector takes; somebody else wrote it."""
 
 
 def wall_clock() -> int:
@@ -43,19 +36,12 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A record and the arrival it says."""
-
-    record: Any
-    arrival: Arrival
-
-
 class Join:
     """Folds events into the tables, one for each kind of thing, and keeps the alerts that follow.
 
-    ``tables`` are named as in the domain's table of kinds, and one more for alerts. ``clock`` gives microseconds since
-    1970 UTC.
+    An event that cannot be folded parks its key: it and the later events of the key wait in order, while other keys
+    flow. ``tables`` are named as in the domain's table of kinds, one more for alerts and one for what is parked.
+    ``clock`` gives microseconds since 1970 UTC.
     """
 
     def __init__(
@@ -64,36 +50,50 @@ class Join:
         policies: PushPolicies,
         alerts: AlertPolicy,
         clock: Callable[[], int] = wall_clock,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         self._tables = {key: tables[kind.table] for key, kind in KINDS.items()}
         self._book = AlertBook(tables[topics.ALERTS_TABLE])
-        self._policies = policies
+        self._folding = Folding(self._tables, self._book, policies, alerts, clock)
+        self.parking = Parking(tables[topics.PARKED_TABLE], limits)
+        self.policies = policies
         self._alerts = alerts
         self._clock = clock
 
     def step(self, partition: int, records: Iterable[Any]) -> Step:
         """What follows from the records of one partition.
 
-        Each key is read once, folded once and written once, however many of its events there are. A record that cannot
-        be folded becomes a dead letter and leaves its key as it was.
+        Each key is read once, folded once and written once, however many of its events there are. A record that names
+        no key becomes a dead letter; one that cannot be folded becomes one too, and parks its key.
+
+        Raises:
+            TooManyDeadLetters, TooManyWaiting: nothing of the step is to be written; the worker stops.
+            UnreadableState, UnreadableParking: another version of the program wrote the tables.
         """
-        step = Step()
-        by_kind: dict[type[Key], dict[Key, list[_Read]]] = {}
+        work = Work(partition)
+        by_kind: dict[type[Key], dict[Key, list[Read]]] = {}
         for record in records:
-            found = self._read(step, record)
-            if found is not None:
-                key, read = found
+            read = Read(record)
+            work.reads.append(read)
+            key = self.understand(work, read)
+            if key is not None:
                 by_kind.setdefault(type(key), {}).setdefault(key, []).append(read)
+        looked = self.parking.look(
+            partition, (key for keys in by_kind.values() for key in keys), {read.record.topic for read in work.reads}
+        )
         for kind, keys in by_kind.items():
-            self._fold_kind(step, partition, kind, keys)
-        return self._finished(step)
+            self._fold_kind(work, kind, {key: reads for key, reads in keys.items() if key not in looked.heads})
+            for key in keys.keys() & looked.heads.keys():
+                self.parking.wait(work.step, looked.heads[key], keys[key])
+        self.parking.count(work.step, partition, looked.windows, work.reads)
+        return self.finished(work)
 
     def sweep(self, partition: int) -> Step:
         """What follows from the time: alerts that open or close though no event came.
 
         Looks only at what the index of due times names, and at no more than ``limits`` allows in one go.
         """
-        step, now = Step(), self._clock()
+        work, now = Work(partition), self._clock()
         by_kind: dict[type[Key], list[Key]] = {}
         due = self._book.due(partition, now)
         for key in due:
@@ -105,106 +105,91 @@ class Join:
                 state = stored.get(key.text.encode())
                 if state is not None:
                     review = review_due(key, state, recorded[key], self._alerts, now)
-                    self._book.write(step, key, recorded[key], review)
+                    self._book.write(work.step, key, recorded[key], review)
                 if state is None or recorded[key].due != due[key]:
-                    self._book.strike(step, key, due[key])
-        return self._finished(step)
+                    self._book.strike(work.step, key, due[key])
+        return self.finished(work)
 
-    def _read(self, step: Step, record: Any) -> tuple[Key, _Read] | None:
-        event_type = "unknown"
+    # -- what releasing shares -----------------------------------------------------------------------------------
+
+    def understand(self, work: Work, read: Read) -> Key | None:
+        """The key that a record is to be folded under; ``None`` if it has ended already, ignored or dead."""
+        record = read.record
         try:
             envelope = read_envelope(record.headers)
-            event_type = envelope.event_type
-            key = key_of(event_type, (record.key or b"").decode())
-        except (UnreadableEnvelope, MalformedKey, UnicodeDecodeError) as error:
-            _die(step, record, event_type, type(error).__name__, str(error))
+            read.event_type = envelope.event_type
+            key = key_of(envelope.event_type, (record.key or b"").decode())
+            if len(record.value or b"") > MAX_EVENT_BYTES:
+                raise OversizeEvent(f"the event has {len(record.value)} bytes, more than {MAX_EVENT_BYTES}")
+        except (UnreadableEnvelope, MalformedKey, UnicodeDecodeError, OversizeEvent) as error:
+            read.end = End.DEAD
+            letter = dead_letter(
+                record, str(error), error=type(error).__name__, stage=STAGE, event_type=read.event_type
+            )
+            work.step.send(topics.DEAD_LETTERS, letter)
             return None
         if key is None:
-            metrics.EVENTS.labels(event_type, "ignored").inc()
+            read.end = End.IGNORED
             return None
-        return key, _Read(record, Arrival(event_type, record.value, envelope.event_id, envelope.received_at))
+        read.arrival = Arrival(envelope.event_type, record.value, envelope.event_id, envelope.received_at)
+        return key
 
-    def _fold_kind(self, step: Step, partition: int, kind: type[Key], keys: Mapping[Key, Sequence[_Read]]) -> None:
-        table = self._tables[kind]
-        stored = table.read(partition, [key.text.encode() for key in keys])
-        recorded = self._book.recorded(partition, keys)
-        for key, reads in keys.items():
-            name = key.text.encode()
-            before = stored.get(name)
-            found, good = self._fold(step, key, before, reads)
-            if found.stored is not None:
-                step.change(table, name, found.stored)
-                self._publish(step, key, name, found)
-                self._review(step, key, before, good, found, recorded[key])
-            for read in good:
-                _copy(step, key, read)
+    def state_of(self, partition: int, key: Key) -> bytes | None:
+        """The stored state of one key."""
+        name = key.text.encode()
+        return self._tables[type(key)].read(partition, [name]).get(name)
 
-    def _fold(
-        self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read]
-    ) -> tuple[Advance, Sequence[_Read]]:
-        """What the events come to, and those of them that can be folded."""
-        try:
-            found, good = advance(key, stored, [read.arrival for read in reads]), reads
-        except UnusableArrival:
-            good = self._without_unusable(step, key, stored, reads)
-            found = advance(key, stored, [read.arrival for read in good])
-        for read, outcome in zip(good, found.outcomes, strict=True):
-            metrics.EVENTS.labels(read.arrival.event_type, outcome).inc()
-        return found, good
+    def fold(self, work: Work, key: Key, reads: Sequence[Read]) -> Folded:
+        """Fold parked events of one key into the step, up to the first that cannot be folded."""
+        recorded = self._book.recorded(work.partition, [key])[key]
+        return _added(work, self._folding.fold(key, self.state_of(work.partition, key), recorded, reads), reads)
 
-    def _without_unusable(self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read]) -> list[_Read]:
-        state, good = None if stored is None else decode(stored), []
-        for read in reads:
-            try:
-                state = fold(key, state, [read.arrival]).state
-            except UnusableArrival as error:
-                _die(step, read.record, read.arrival.event_type, type(error).__name__, error.problem)
-            else:
-                good.append(read)
-        return good
+    def mourn(self, work: Work, poison: Read, head: ParkedKey) -> None:
+        """The dead letter of the event that a key is parked behind."""
+        details = {"kind": head.kind, "event_type": head.event_type, "error": head.error, "trace": head.trace}
+        work.step.send(topics.DEAD_LETTERS, dead_letter(poison.record, head.reason, stage=STAGE, **details))
+        where = {"topic": head.topic, "partition": head.partition, "offset": head.offset, "trace": head.trace}
+        log.error(
+            "event cannot be folded, its key is parked", kind=head.kind, letter=head.letter, error=head.error, **where
+        )
 
-    def _publish(self, step: Step, key: Key, name: bytes, found: Advance) -> None:
-        if found.record is None:
-            return
-        step.send(topics.ENRICHED[KINDS[type(key)].table], Outgoing(name, found.record, JSON_HEADERS))
-        if isinstance(found.after, OrderView):
-            before = found.before if isinstance(found.before, OrderView) else None
-            for update in derive(before, found.after, self._policies):
-                step.send(topics.UPDATES, Outgoing(name, encode_update(update), JSON_HEADERS))
+    def finished(self, work: Work) -> Step:
+        """The step in the order in which it has to be written, with how each record ended counted.
 
-    def _review(
-        self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read], found: Advance, recorded: Recorded
-    ) -> None:
-        if found.record is None or found.after is None:
-            return
-        arrivals = [read.arrival for read in reads]
-        review = review_change(key, stored, arrivals, found.after, recorded, self._alerts, self._clock())
-        self._book.write(step, key, recorded, review)
-
-    def _finished(self, step: Step) -> Step:
-        """The step with alerts before everything else that changes.
-
-        After a crash between the two the event is news to the state again, and its alerts are reviewed again. The other
-        way round it would be known already, and an alert that it opened would be forgotten and never close.
+        Alerts come before everything else that changes. After a crash between the two the event is news to the state
+        again, and its alerts are reviewed again. The other way round it would be known already, and an alert that it
+        opened would be forgotten and never close. What is parked comes last. After a crash before it an event that was
+        released waits still, and is folded again, which changes nothing; the other way round it would be lost. An
+        event that is to be parked is read again, like all others of its slice.
         """
-        step.changes = dict(sorted(step.changes.items(), key=lambda change: change[0] is not self._book.table))
+        step = work.step
+        step.changes = dict(sorted(step.changes.items(), key=lambda change: self._place(change[0])))
+        for (event_type, end), count in Counter((read.event_type, str(read.end)) for read in work.reads).items():
+            metrics.EVENTS.labels(event_type, end).inc(count)
         for outputs in (step.outputs, step.elsewhere):
             for topic, sent in outputs.items():
                 metrics.EMITTED.labels(topic).inc(len(sent))
         return step
 
+    def _place(self, table: SliceTable) -> int:
+        if table is self._book.table:
+            return 0
+        return 2 if table is self.parking.table else 1
 
-def _copy(step: Step, key: Key, read: _Read) -> None:
-    """Send a failed run on to the other keys that it is counted under, with the identity that it has."""
-    if read.arrival.event_type != COPIED or read.record.topic == topics.SUBSCRIPTION_FAILURES:
-        return
-    event = EVENT_TYPES[read.arrival.event_type].model.model_validate_json(read.record.value)
-    for other, body in copies(event, key):
-        name = other.text.encode()
-        headers = [(header, value) for header, value in read.record.headers if header != "ce_partitionkey"]
-        step.send_elsewhere(topics.SUBSCRIPTION_FAILURES, Outgoing(name, body, [*headers, ("ce_partitionkey", name)]))
+    def _fold_kind(self, work: Work, kind: type[Key], keys: Mapping[Key, Sequence[Read]]) -> None:
+        stored = self._tables[kind].read(work.partition, [key.text.encode() for key in keys])
+        recorded = self._book.recorded(work.partition, keys)
+        for key, reads in keys.items():
+            folded = self._folding.fold(key, stored.get(key.text.encode()), recorded[key], reads)
+            _added(work, folded, reads)
+            if folded.error is not None:
+                head = self.parking.park(work.step, key, reads, len(folded.outcomes), folded.error)
+                self.mourn(work, reads[len(folded.outcomes)], head)
 
 
-def _die(step: Step, record: Any, event_type: str, error: str, reason: str) -> None:
-    step.send(topics.DEAD_LETTERS, dead_letter(record, reason, error=error, stage="join"))
-    metrics.EVENTS.labels(event_type, "dead").inc()
+def _added(work: Work, folded: Folded, reads: Sequence[Read]) -> Folded:
+    """What was folded, as a part of the step."""
+    for read, outcome in zip(reads, folded.outcomes, strict=False):
+        read.end = outcome
+    work.step.add(folded.step)
+    return folded

@@ -16,6 +16,7 @@ from pipeline.contracts.alerts import alert_kinds
 from pipeline.contracts.keys import EVENT_KEYS, SUBSCRIPTION_KEYS, key_schema
 from pipeline.contracts.records import Buyers, DeadLetter, DriftReport
 from pipeline.contracts.schemas import Schema, copy_schema, event_schema, struct_schema
+from pipeline.dead_letters.resolutions import Resolution
 from pipeline.domain import Alert, CheckoutUpdate, ConnectUpdate
 from pipeline.domain.kinds import KINDS
 from pipeline.drift.topics import DRIFT, DRIFT_TOPICS
@@ -35,6 +36,7 @@ RECORDS: Mapping[str, tuple[type, ...]] = {
     topics.ALERTS: (Alert,),
     topics.UPDATES: (ConnectUpdate, CheckoutUpdate),
     topics.DEAD_LETTERS: (DeadLetter,),
+    topics.RESOLUTIONS: (Resolution,),
     DRIFT: (DriftReport,),
     ORDERS_BUYERS: (Buyers,),
 }

@@ -25,7 +25,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, Content], Meta(description='Its headers; {"base64": ...} stands for bytes that are not UTF-8')
     ]
     key: Annotated[Content, Meta(description='Its key; {"base64": ...} stands for bytes that are not UTF-8')]
-    value: Annotated[Content, Meta(description='Its value; {"base64": ...} stands for bytes that are not UTF-8')]
+    value: Annotated[
+        Content, Meta(description='Its value; {"base64": ...} stands for bytes that are not UTF-8; null over 128 KiB')
+    ]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +43,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that could not be joined, or an update that Norce refused. An error may add fields of its own."""
+    """A record that could not be joined, or an update that Norce refused. An error may add fields of its own.
 
+    A letter that is written again, after a crash or because its event was tried again, has the same id.
+    """
+
+    id: Annotated[str | UnsetType, Meta(description="UUID made from the stage and the record that this is about")] = (
+        UNSET
+    )
     reason: Annotated[str, Meta(description="What is wrong, for people")]
     error: Annotated[str, Meta(description="Name of the error")]
     stage: Annotated[str, Meta(description="Where it happened, such as join, connect or checkout")]
@@ -51,6 +59,13 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     )
     attempt: Annotated[
         Attempt | UnsetType | None, Meta(description="The last call to Norce; for refused updates only")
+    ] = UNSET
+    kind: Annotated[
+        str | UnsetType, Meta(description="What the key is the key of, such as order; only if its events are parked")
+    ] = UNSET
+    event_type: Annotated[str | UnsetType, Meta(description="Norce's event type; for events only")] = UNSET
+    trace: Annotated[
+        list[str] | UnsetType, Meta(description="Where the error came from, innermost last; for parked events only")
     ] = UNSET
     source: Annotated[Source, Meta(description="The record that this is about")]
     died_at: Annotated[int, Meta(description="When it was put aside, milliseconds since 1970")]

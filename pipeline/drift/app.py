@@ -9,7 +9,7 @@ from typing import Any, cast
 import structlog
 from faust.types import StreamT
 
-from pipeline.dead_letters import JSON_HEADERS
+from pipeline.dead_letters.records import JSON_HEADERS
 from pipeline.drift.reported import Reported
 from pipeline.drift.reports import Report
 from pipeline.drift.topics import DRIFT, DRIFT_TABLES

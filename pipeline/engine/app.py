@@ -54,6 +54,14 @@ class Step:
     def change(self, table: SliceTable, key: bytes, value: bytes | None) -> None:
         self.changes.setdefault(table, {})[key] = value
 
+    def add(self, other: Step) -> None:
+        """Take in what follows from a part of the work."""
+        for sent, more in ((self.outputs, other.outputs), (self.elsewhere, other.elsewhere)):
+            for topic, records in more.items():
+                sent.setdefault(topic, []).extend(records)
+        for table, changes in other.changes.items():
+            self.changes.setdefault(table, {}).update(changes)
+
 
 class SliceApp(faust.App):
     """Faust with partition slices, awaited writes and offsets that never pass unfinished work.

@@ -8,7 +8,7 @@ from typing import cast
 
 from faust.types import StreamT
 
-from pipeline.dead_letters import JSON_HEADERS
+from pipeline.dead_letters.records import JSON_HEADERS
 from pipeline.engine import Outgoing, Slice, SliceApp, Step
 from pipeline.engine.producer import SliceProducer
 from pipeline.partitions import by_partition

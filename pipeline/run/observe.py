@@ -99,7 +99,8 @@ class Snapshot:
     @property
     def dead(self) -> int:
         """Records that went to the dead letters."""
-        return sum(self.updates(target)["dead"] for target in ("connect", "checkout")) + self.events["dead"]
+        updates = sum(self.updates(target)["dead"] for target in ("connect", "checkout"))
+        return updates + self.events["dead"] + self.events["poison"]
 
     @property
     def done(self) -> bool:

@@ -45,3 +45,22 @@ class WorkerSettings(ProcessSettings):
     alert_sweep_interval: Seconds = Field(
         default=15.0, description="Seconds between two looks for alerts that time alone opens or closes"
     )
+    dead_letter_ratio: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Share of the last events of a topic and partition that cannot be joined at which the worker stops",
+    )
+    dead_letter_window: int = Field(
+        default=1000, ge=1, le=100_000, description="Events that NORCE_WORKER_DEAD_LETTER_RATIO is a share of"
+    )
+    dead_letter_run: int = Field(
+        default=20,
+        ge=1,
+        description="Events in a row of a topic and partition that cannot be joined at which the worker stops",
+    )
+    parked_limit: int = Field(
+        default=100_000,
+        ge=1,
+        description="Events waiting behind one that cannot be folded above which the worker stops; each takes disk",
+    )

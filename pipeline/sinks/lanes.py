@@ -18,7 +18,7 @@ import structlog
 
 from connectors.norce import NorceError, Outcome
 from pipeline import metrics
-from pipeline.dead_letters import dead_letter
+from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import CheckoutUpdate, ConnectUpdate
 from pipeline.engine import Slice, SliceLedger, SliceTable, StaleSlices
 from pipeline.sinks.memory import Sent

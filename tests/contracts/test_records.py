@@ -18,7 +18,7 @@ from connectors.webhook.records import Record, RecordFactory
 from pipeline import topics
 from pipeline.contracts.headers import json_headers
 from pipeline.contracts.keys import EVENT_KEYS
-from pipeline.dead_letters import JSON_HEADERS, dead_letter
+from pipeline.dead_letters.records import JSON_HEADERS, dead_letter
 from pipeline.domain import (
     DEFAULT_ALERTS,
     DEFAULT_POLICIES,

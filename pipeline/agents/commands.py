@@ -1,0 +1,193 @@
+"""Carrying out the commands of operators on what is parked and on dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from pipeline import topics
+from pipeline.agents.join import Join
+from pipeline.agents.parking import again, now_ms
+from pipeline.agents.records import End, Read, Work
+from pipeline.commands import Command, Drop, Release, Resend, UnreadableCommand, decode_command
+from pipeline.dead_letters.parked import ParkedKey, Progress
+from pipeline.dead_letters.records import JSON_HEADERS, dead_letter
+from pipeline.dead_letters.resolutions import EventEnd, How, Resolution, encode_resolution
+from pipeline.domain import KINDS_BY_NAME, MalformedKey, OrderKey, OrderView, decode, derive, encode_update
+from pipeline.engine import Outgoing, Slice, SliceApp, Step
+
+log = structlog.get_logger(__name__)
+
+EVENTS_PER_STEP = 200
+"""Parked events that are folded or dropped in one step; between two steps other keys of the partition flow."""
+
+
+class Commands:
+    """Makes the steps that a command takes.
+
+    What a step did is in the table before the next one begins, and a command that is read again goes on from there: it
+    acts only while the letter that it names is what its key is parked behind, or while the key says that this very
+    command is under way.
+    """
+
+    def __init__(self, join: Join) -> None:
+        self._join = join
+
+    def step(self, partition: int, record: Any) -> tuple[Step, bool]:
+        """The next step of a command, and whether more follow."""
+        work = Work(partition)
+        try:
+            command = decode_command(record.value)
+        except UnreadableCommand as error:
+            log.error("unreadable command", partition=partition, offset=record.offset, error=str(error))
+            letter = dead_letter(record, str(error), stage="commands", error=type(error).__name__)
+            work.step.send(topics.DEAD_LETTERS, letter)
+            return self._join.finished(work), False
+        final = self._carry_out(work, command)
+        return self._join.finished(work), not final
+
+    def _carry_out(self, work: Work, command: Command) -> bool:
+        match command:
+            case Resend():
+                how = How.RELEASED if self._resend(work, command) else How.NOTHING
+            case Drop(kind=None):
+                how = How.DROPPED
+            case Release() | Drop():
+                return self._unpark(work, command)
+        _resolve(work, command, how, final=True)
+        return True
+
+    # -- what is parked ------------------------------------------------------------------------------------------
+
+    def _unpark(self, work: Work, command: Release | Drop) -> bool:
+        """One step of releasing or dropping what is parked of a key; returns whether it is the last."""
+        head = self._join.parking.head(work.partition, str(command.kind), command.key)
+        progress = None if head is None else _progress(head, command)
+        if head is None or progress is None:
+            _resolve(work, command, How.NOTHING, final=True)
+            return True
+        dropping = head.first < progress.drop_until
+        until = min(head.first + EVENTS_PER_STEP, progress.drop_until if dropping else head.next)
+        work.reads = [Read(record) for record in self._join.parking.events(work.partition, head, until)]
+        poisoned = None if dropping else self._fold(work, head)
+        if dropping:
+            self._drop(work)
+        after = poisoned or _without(head, len(work.reads), progress)
+        self._join.parking.advance(work.step, head, after)
+        if poisoned is not None and poisoned.letter == command.letter:
+            how = How.STILL_FAILING
+        else:
+            how = How.DROPPED if isinstance(command, Drop) else How.RELEASED
+        final = poisoned is not None or after is None
+        _resolve(work, command, how, final=final, then=None if poisoned is None else poisoned.letter)
+        return final
+
+    def _drop(self, work: Work) -> None:
+        for read in work.reads:
+            self._join.understand(Work(work.partition), read)  # for its type and id; nobody wants a letter of it now
+            read.end = End.DROPPED
+
+    def _fold(self, work: Work, head: ParkedKey) -> ParkedKey | None:
+        """Fold as if the events came now; returns the key as it is parked again if one of them cannot be folded."""
+        key = KINDS_BY_NAME[head.kind].key.parse(head.key)
+        for read in work.reads:
+            self._join.understand(work, read)
+        readable = [read for read in work.reads if read.arrival is not None]
+        folded = self._join.fold(work, key, readable)
+        if folded.error is None:
+            return None
+        poison = readable[len(folded.outcomes)]
+        place = work.reads.index(poison)
+        work.reads = work.reads[:place]
+        after = again(head, poison, folded.error, head.first + place)
+        self._join.mourn(work, poison, after)
+        return after
+
+    # -- updates that Norce refused ------------------------------------------------------------------------------
+
+    def _resend(self, work: Work, command: Resend) -> bool:
+        """Put the order's newest update on its way again, made from the state as it is now."""
+        try:
+            key = OrderKey.parse(command.key)
+        except MalformedKey:
+            return False
+        stored = self._join.state_of(work.partition, key)
+        view = None if stored is None else KINDS_BY_NAME["order"].view(key, decode(stored))
+        if not isinstance(view, OrderView):
+            return False
+        updates = [
+            update
+            for update in derive(None, view, self._join.policies)
+            if update.__struct_config__.tag == command.target
+        ]
+        for update in updates:
+            work.step.send(topics.UPDATES, Outgoing(command.key.encode(), encode_update(update), JSON_HEADERS))
+        return bool(updates)
+
+
+async def carry_out(app: SliceApp, commands: Commands, partition: int, pieces: Sequence[Slice]) -> None:
+    """Carry out the commands of one partition in their order, giving way to its events between two steps."""
+    for record in [record for piece in pieces for record in piece.records]:
+        more = True
+        while more:
+            async with app.turn(partition):
+                if app.slices.stopping.is_set() or not app.slices.holds(pieces):
+                    app.slices.release(pieces)  # the partition's next owner reads the command again and goes on
+                    return
+                step, more = commands.step(partition, record)
+                if not await app.write(pieces, {partition: step}):
+                    return
+            await asyncio.sleep(0)
+    app.slices.finish(pieces)
+
+
+def _progress(head: ParkedKey, command: Release | Drop) -> Progress | None:
+    """How far a command is with a key; ``None`` if it is not, or no more, about what the key is parked behind."""
+    if head.progress is not None and head.progress.command == command.id:
+        return head.progress
+    if head.letter != command.letter:
+        return None
+    match command:
+        case Release():
+            return Progress(command.id, head.first)
+        case Drop():
+            return Progress(command.id, head.next if command.all else head.first + 1)
+
+
+def _without(head: ParkedKey, count: int, progress: Progress) -> ParkedKey | None:
+    """The key without its first events, while a command is under way; ``None`` if none is left."""
+    first = head.first + count
+    return None if first == head.next else msgspec.structs.replace(head, first=first, progress=progress)
+
+
+def _resolve(work: Work, command: Command, how: How, *, final: bool, then: str | None = None) -> None:
+    resolution = Resolution(
+        letter=command.letter,
+        how=how,
+        command=command.id,
+        by=command.by,
+        reason=command.reason,
+        kind=command.kind if isinstance(command, Release | Drop) else "order",
+        events=[_ended(read) for read in work.reads],
+        then=then,
+        final=final,
+        resolved_at=now_ms(),
+    )
+    log.info("command carried out", letter=command.letter, how=how, by=command.by, events=len(work.reads), final=final)
+    record = Outgoing(command.key.encode(), encode_resolution(resolution), JSON_HEADERS)
+    work.step.send(topics.RESOLUTIONS, record)
+
+
+def _ended(read: Read) -> EventEnd:
+    return EventEnd(
+        topic=read.record.topic,
+        partition=read.record.partition,
+        offset=read.record.offset,
+        event_type=read.event_type,
+        event_id=read.event_id,
+        outcome=str(read.end),
+    )

@@ -1,0 +1,61 @@
+"""The record of what became of a dead letter."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class How(StrEnum):
+    """What a command did to a dead letter."""
+
+    RELEASED = "released"
+    """Its event, or the order's newest update, went its way."""
+    DROPPED = "dropped"
+    """It was given up on."""
+    STILL_FAILING = "still_failing"
+    """Its event was tried again and still cannot be folded; its key stays parked."""
+    NOTHING = "nothing"
+    """There was nothing left to do: the command came twice, or another one was first."""
+
+
+class EventEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How one event ended that was parked."""
+
+    topic: Annotated[str, Meta(description="Topic it was read from")]
+    partition: Annotated[int, Meta(description="Its partition")]
+    offset: Annotated[int, Meta(description="Its offset")]
+    event_type: Annotated[str, Meta(description="Norce's event type")]
+    event_id: Annotated[str, Meta(description="Its ce_id")]
+    outcome: Annotated[str, Meta(description="applied, duplicate, stale, or dropped")]
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command did about a dead letter. A command with many events makes several; the last is ``final``."""
+
+    letter: Annotated[str, Meta(description="Id of the dead letter")]
+    how: Annotated[How, Meta(description="What was done")]
+    command: Annotated[str, Meta(description="Id of the command")]
+    by: Annotated[str, Meta(description="Who gave the command")]
+    reason: Annotated[str, Meta(description="Why, in the words of who gave it")]
+    kind: Annotated[str | None, Meta(description="What the key is the key of; null where no key was parked")]
+    events: Annotated[list[EventEnd], Meta(description="The parked events that ended by it, in their order")]
+    then: Annotated[str | None, Meta(description="Id of the dead letter that the key is parked behind now, or null")]
+    final: Annotated[bool, Meta(description="Whether the command is carried out")]
+    resolved_at: Annotated[int, Meta(description="When, milliseconds since 1970")]
+
+
+_DECODER = msgspec.json.Decoder(Resolution)
+
+
+def encode_resolution(resolution: Resolution) -> bytes:
+    """Its JSON."""
+    return msgspec.json.encode(resolution)
+
+
+def decode_resolution(data: bytes) -> Resolution:
+    """What ``encode_resolution`` wrote. Raises ``msgspec.MsgspecError``."""
+    return _DECODER.decode(data)
