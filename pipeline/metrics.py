@@ -7,8 +7,8 @@ from prometheus_client import Counter, Gauge
 EVENTS = Counter(
     "norce_pipeline_events",
     "Events that were worked on, by event type and what became of them: applied, duplicate, stale (older than what is "
-    "still kept of the value), dead (see the dead letters) or ignored (no state is kept of the type). An event that is "
-    "read again after a crash counts again.",
+    "still kept of the value), dead (see the dead letters), ignored (no state is kept of the type) or another outcome "
+    "of the ledger. Counted when it is written. An event that is read again after a crash counts again.",
     ("event_type", "outcome"),
 )
 EMITTED = Counter(
@@ -19,7 +19,8 @@ EMITTED = Counter(
 UPDATES = Counter(
     "norce_pipeline_updates",
     "Derived updates, by target and what became of them: delivered, unchanged (Norce has it already), superseded (a "
-    "newer one of the same order took its place), no_order (Checkout knows no such order) or dead (a dead letter).",
+    "newer one of the same order took its place), no_order (Checkout knows no such order) or dead (a dead letter). "
+    "Counted when it is written to the ledger.",
     ("target", "outcome"),
 )
 PENDING = Gauge("norce_pipeline_updates_pending", "Derived updates read and not yet finished, by target.", ("target",))

@@ -36,6 +36,7 @@ SUBSCRIPTION_FAILURES = "norce.subscriptions.failures"
 UPDATES = "norce.updates"
 QUARANTINE = "norce.quarantine"
 DEAD_LETTERS = "norce.dead-letters"
+LEDGER = "norce.ledger"
 
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
 ALERTS_TABLE = "alerts"
@@ -200,6 +201,12 @@ PUBLIC: tuple[TopicSpec, ...] = (
         purpose="events that could not be joined and updates that Norce refused",
         key="key of the record it is about",
         value="request, answer and reason, JSON",
+    ),
+    TopicSpec(
+        name=LEDGER,
+        purpose="how every event and every update ended, by offset",
+        key="topic of the records that it is about",
+        value="outcomes of a partition's offsets, JSON",
     ),
 )
 

@@ -47,7 +47,8 @@ def make_worker(kafka: KafkaSettings, settings: WorkerSettings, policies: PushPo
         instance_id=settings.instance_id,
     )
     alerts = alert_policy(settings)
-    join = Join({name: _table(app, name, kafka.partitions) for name in topics.WORKER_TABLES}, policies, alerts)
+    tables = {name: _table(app, name, kafka.partitions) for name in topics.WORKER_TABLES}
+    join = Join(tables, policies, alerts, writer=settings.group)
     for name, read in AGENTS.items():
         _agent(app, join, name, read)
 

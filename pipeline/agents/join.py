@@ -34,6 +34,7 @@ from pipeline.domain import (
 from pipeline.engine import Outgoing, SliceTable, Step
 from pipeline.events import EVENT_TYPES, models
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
+from pipeline.ledger import EventOutcome, LedgerStep
 
 COPIED = models.SubscriptionFailedEvent.__name__
 
@@ -55,7 +56,7 @@ class Join:
     """Folds events into the tables, one for each kind of thing, and keeps the alerts that follow.
 
     ``tables`` are named as in the domain's table of kinds, and one more for alerts. ``clock`` gives microseconds since
-    1970 UTC.
+    1970 UTC. ``writer`` is the consumer group, which the ledger names.
     """
 
     def __init__(
@@ -64,12 +65,15 @@ class Join:
         policies: PushPolicies,
         alerts: AlertPolicy,
         clock: Callable[[], int] = wall_clock,
+        *,
+        writer: str,
     ) -> None:
         self._tables = {key: tables[kind.table] for key, kind in KINDS.items()}
         self._book = AlertBook(tables[topics.ALERTS_TABLE])
         self._policies = policies
         self._alerts = alerts
         self._clock = clock
+        self._writer = writer
 
     def step(self, partition: int, records: Iterable[Any]) -> Step:
         """What follows from the records of one partition.
@@ -77,7 +81,7 @@ class Join:
         Each key is read once, folded once and written once, however many of its events there are. A record that cannot
         be folded becomes a dead letter and leaves its key as it was.
         """
-        step = Step()
+        step = LedgerStep(writer=self._writer, counter=metrics.EVENTS)
         by_kind: dict[type[Key], dict[Key, list[_Read]]] = {}
         for record in records:
             found = self._read(step, record)
@@ -86,6 +90,7 @@ class Join:
                 by_kind.setdefault(type(key), {}).setdefault(key, []).append(read)
         for kind, keys in by_kind.items():
             self._fold_kind(step, partition, kind, keys)
+        step.seal()
         return self._finished(step)
 
     def sweep(self, partition: int) -> Step:
@@ -110,7 +115,7 @@ class Join:
                     self._book.strike(step, key, due[key])
         return self._finished(step)
 
-    def _read(self, step: Step, record: Any) -> tuple[Key, _Read] | None:
+    def _read(self, step: LedgerStep, record: Any) -> tuple[Key, _Read] | None:
         event_type = "unknown"
         try:
             envelope = read_envelope(record.headers)
@@ -120,11 +125,13 @@ class Join:
             _die(step, record, event_type, type(error).__name__, str(error))
             return None
         if key is None:
-            metrics.EVENTS.labels(event_type, "ignored").inc()
+            step.ended(record, event_type, EventOutcome.IGNORED)
             return None
         return key, _Read(record, Arrival(event_type, record.value, envelope.event_id, envelope.received_at))
 
-    def _fold_kind(self, step: Step, partition: int, kind: type[Key], keys: Mapping[Key, Sequence[_Read]]) -> None:
+    def _fold_kind(
+        self, step: LedgerStep, partition: int, kind: type[Key], keys: Mapping[Key, Sequence[_Read]]
+    ) -> None:
         table = self._tables[kind]
         stored = table.read(partition, [key.text.encode() for key in keys])
         recorded = self._book.recorded(partition, keys)
@@ -140,7 +147,7 @@ class Join:
                 _copy(step, key, read)
 
     def _fold(
-        self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read]
+        self, step: LedgerStep, key: Key, stored: bytes | None, reads: Sequence[_Read]
     ) -> tuple[Advance, Sequence[_Read]]:
         """What the events come to, and those of them that can be folded."""
         try:
@@ -149,10 +156,12 @@ class Join:
             good = self._without_unusable(step, key, stored, reads)
             found = advance(key, stored, [read.arrival for read in good])
         for read, outcome in zip(good, found.outcomes, strict=True):
-            metrics.EVENTS.labels(read.arrival.event_type, outcome).inc()
+            step.ended(read.record, read.arrival.event_type, outcome)
         return found, good
 
-    def _without_unusable(self, step: Step, key: Key, stored: bytes | None, reads: Sequence[_Read]) -> list[_Read]:
+    def _without_unusable(
+        self, step: LedgerStep, key: Key, stored: bytes | None, reads: Sequence[_Read]
+    ) -> list[_Read]:
         state, good = None if stored is None else decode(stored), []
         for read in reads:
             try:
@@ -205,6 +214,6 @@ def _copy(step: Step, key: Key, read: _Read) -> None:
         step.send_elsewhere(topics.SUBSCRIPTION_FAILURES, Outgoing(name, body, [*headers, ("ce_partitionkey", name)]))
 
 
-def _die(step: Step, record: Any, event_type: str, error: str, reason: str) -> None:
+def _die(step: LedgerStep, record: Any, event_type: str, error: str, reason: str) -> None:
     step.send(topics.DEAD_LETTERS, dead_letter(record, reason, error=error, stage="join"))
-    metrics.EVENTS.labels(event_type, "dead").inc()
+    step.ended(record, event_type, EventOutcome.DEAD)
