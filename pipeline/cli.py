@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline import logs, settings_report, topics
+from pipeline.audit.cli import audit
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
 from pipeline.settings import (
     CheckoutSettings,
@@ -39,6 +40,7 @@ app.add_typer(sink, name="sink")
 contract = typer.Typer(no_args_is_help=True, help="Publish, check and show the contracts of the public topics.")
 app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
+app.command()(audit)
 
 
 def main() -> None:
