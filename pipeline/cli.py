@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline import logs, settings_report, topics
+from pipeline.audit.cli import audit
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.settings import (
@@ -41,6 +42,7 @@ contract = typer.Typer(no_args_is_help=True, help="Publish, check and show the c
 app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
 app.add_typer(dead_letters, name="dead-letters")
+app.command()(audit)
 
 
 def main() -> None:

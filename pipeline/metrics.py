@@ -9,7 +9,8 @@ EVENTS = Counter(
     "Events that were worked on, by event type and what became of them: applied, duplicate, stale (older than what is "
     "still kept of the value), dead (it names no key: a dead letter), poison (it cannot be folded: a dead letter, its "
     "key is parked), parked (it waits behind a poison one of its key), dropped (from what was parked) or ignored (no "
-    "state is kept of the type). An event that is read again after a crash, or released, counts again.",
+    "state is kept of the type). Counted when it is written. An event that is read again after a crash, or released, "
+    "counts again.",
     ("event_type", "outcome"),
 )
 EMITTED = Counter(
@@ -20,7 +21,8 @@ EMITTED = Counter(
 UPDATES = Counter(
     "norce_pipeline_updates",
     "Derived updates, by target and what became of them: delivered, unchanged (Norce has it already), superseded (a "
-    "newer one of the same order took its place), no_order (Checkout knows no such order) or dead (a dead letter).",
+    "newer one of the same order took its place), no_order (Checkout knows no such order) or dead (a dead letter). "
+    "Counted when it is written to the ledger.",
     ("target", "outcome"),
 )
 PENDING = Gauge("norce_pipeline_updates_pending", "Derived updates read and not yet finished, by target.", ("target",))

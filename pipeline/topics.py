@@ -38,6 +38,7 @@ QUARANTINE = "norce.quarantine"
 DEAD_LETTERS = "norce.dead-letters"
 RESOLUTIONS = "norce.dead-letters.resolutions"
 COMMANDS = "norce.commands"
+LEDGER = "norce.ledger"
 
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
 ALERTS_TABLE = "alerts"
@@ -209,6 +210,12 @@ PUBLIC: tuple[TopicSpec, ...] = (
         purpose="what became of dead letters: released or dropped, by whom and why",
         key="key of the record it is about",
         value="resolution, JSON",
+    ),
+    TopicSpec(
+        name=LEDGER,
+        purpose="how every event and every update ended, by offset",
+        key="topic of the records that it is about",
+        value="outcomes of a partition's offsets, JSON",
     ),
 )
 

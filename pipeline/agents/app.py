@@ -50,7 +50,7 @@ def make_worker(kafka: KafkaSettings, settings: WorkerSettings, policies: PushPo
     )
     alerts = alert_policy(settings)
     tables = {name: _table(app, name, kafka.partitions) for name in topics.WORKER_TABLES}
-    join = Join(tables, policies, alerts, limits=limits(settings))
+    join = Join(tables, policies, alerts, writer=settings.group, limits=limits(settings))
     for name, read in AGENTS.items():
         _agent(app, join, name, read)
     _commands(app, join)

@@ -12,13 +12,14 @@ import structlog
 from pipeline import topics
 from pipeline.agents.join import Join
 from pipeline.agents.parking import again, now_ms
-from pipeline.agents.records import End, Read, Work
+from pipeline.agents.records import Read, Work
 from pipeline.commands import Command, Drop, Release, Resend, UnreadableCommand, decode_command
 from pipeline.dead_letters.parked import ParkedKey, Progress
 from pipeline.dead_letters.records import JSON_HEADERS, dead_letter
 from pipeline.dead_letters.resolutions import EventEnd, How, Resolution, encode_resolution
 from pipeline.domain import KINDS_BY_NAME, MalformedKey, OrderKey, OrderView, decode, derive, encode_update
 from pipeline.engine import Outgoing, Slice, SliceApp, Step
+from pipeline.ledger import EventOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +40,7 @@ class Commands:
 
     def step(self, partition: int, record: Any) -> tuple[Step, bool]:
         """The next step of a command, and whether more follow."""
-        work = Work(partition)
+        work = self._join.work(partition)
         try:
             command = decode_command(record.value)
         except UnreadableCommand as error:
@@ -88,8 +89,9 @@ class Commands:
 
     def _drop(self, work: Work) -> None:
         for read in work.reads:
-            self._join.understand(Work(work.partition), read)  # for its type and id; nobody wants a letter of it now
-            read.end = End.DROPPED
+            # For its type and id only: nobody wants a letter of it now.
+            self._join.understand(self._join.work(work.partition), read)
+            read.end = EventOutcome.DROPPED
 
     def _fold(self, work: Work, head: ParkedKey) -> ParkedKey | None:
         """Fold as if the events came now; returns the key as it is parked again if one of them cannot be folded."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,12 +13,13 @@ from pipeline.agents.alerts import AlertBook
 from pipeline.agents.folding import Folded, Folding
 from pipeline.agents.limits import Limits
 from pipeline.agents.parking import STAGE, Parking
-from pipeline.agents.records import End, Read, Work
+from pipeline.agents.records import Read, Work
 from pipeline.dead_letters.parked import ParkedKey
 from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import KINDS, AlertPolicy, Arrival, Key, MalformedKey, PushPolicies, key_of, review_due
 from pipeline.engine import SliceTable, Step
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
+from pipeline.ledger import EventOutcome, LedgerStep
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Join:
 
     An event that cannot be folded parks its key: it and the later events of the key wait in order, while other keys
     flow. ``tables`` are named as in the domain's table of kinds, one more for alerts and one for what is parked.
-    ``clock`` gives microseconds since 1970 UTC.
+    ``clock`` gives microseconds since 1970 UTC. ``writer`` is the consumer group, which the ledger names.
     """
 
     def __init__(
@@ -51,6 +51,8 @@ class Join:
         alerts: AlertPolicy,
         clock: Callable[[], int] = wall_clock,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        *,
+        writer: str,
     ) -> None:
         self._tables = {key: tables[kind.table] for key, kind in KINDS.items()}
         self._book = AlertBook(tables[topics.ALERTS_TABLE])
@@ -59,6 +61,7 @@ class Join:
         self.policies = policies
         self._alerts = alerts
         self._clock = clock
+        self._writer = writer
 
     def step(self, partition: int, records: Iterable[Any]) -> Step:
         """What follows from the records of one partition.
@@ -70,7 +73,7 @@ class Join:
             TooManyDeadLetters, TooManyWaiting: nothing of the step is to be written; the worker stops.
             UnreadableState, UnreadableParking: another version of the program wrote the tables.
         """
-        work = Work(partition)
+        work = self.work(partition)
         by_kind: dict[type[Key], dict[Key, list[Read]]] = {}
         for record in records:
             read = Read(record)
@@ -93,7 +96,7 @@ class Join:
 
         Looks only at what the index of due times names, and at no more than ``limits`` allows in one go.
         """
-        work, now = Work(partition), self._clock()
+        work, now = self.work(partition), self._clock()
         by_kind: dict[type[Key], list[Key]] = {}
         due = self._book.due(partition, now)
         for key in due:
@@ -110,6 +113,10 @@ class Join:
                     self._book.strike(work.step, key, due[key])
         return self.finished(work)
 
+    def work(self, partition: int) -> Work:
+        """A step to be made."""
+        return Work(partition, LedgerStep(writer=self._writer, counter=metrics.EVENTS))
+
     # -- what releasing shares -----------------------------------------------------------------------------------
 
     def understand(self, work: Work, read: Read) -> Key | None:
@@ -122,14 +129,14 @@ class Join:
             if len(record.value or b"") > MAX_EVENT_BYTES:
                 raise OversizeEvent(f"the event has {len(record.value)} bytes, more than {MAX_EVENT_BYTES}")
         except (UnreadableEnvelope, MalformedKey, UnicodeDecodeError, OversizeEvent) as error:
-            read.end = End.DEAD
+            read.end = EventOutcome.DEAD
             letter = dead_letter(
                 record, str(error), error=type(error).__name__, stage=STAGE, event_type=read.event_type
             )
             work.step.send(topics.DEAD_LETTERS, letter)
             return None
         if key is None:
-            read.end = End.IGNORED
+            read.end = EventOutcome.IGNORED
             return None
         read.arrival = Arrival(envelope.event_type, record.value, envelope.event_id, envelope.received_at)
         return key
@@ -154,7 +161,7 @@ class Join:
         )
 
     def finished(self, work: Work) -> Step:
-        """The step in the order in which it has to be written, with how each record ended counted.
+        """The step in the order in which it has to be written, with how each record ended for the ledger.
 
         Alerts come before everything else that changes. After a crash between the two the event is news to the state
         again, and its alerts are reviewed again. The other way round it would be known already, and an alert that it
@@ -164,8 +171,9 @@ class Join:
         """
         step = work.step
         step.changes = dict(sorted(step.changes.items(), key=lambda change: self._place(change[0])))
-        for (event_type, end), count in Counter((read.event_type, str(read.end)) for read in work.reads).items():
-            metrics.EVENTS.labels(event_type, end).inc(count)
+        for read in work.reads:
+            step.ended(read.record, read.event_type, read.end)
+        step.seal()
         for outputs in (step.outputs, step.elsewhere):
             for topic, sent in outputs.items():
                 metrics.EMITTED.labels(topic).inc(len(sent))

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from pipeline.agents.limits import Limits, TooManyWaiting, Window
-from pipeline.agents.records import End, Read
+from pipeline.agents.records import Read
 from pipeline.dead_letters.parked import (
     HEAD,
     ParkedKey,
@@ -28,6 +28,7 @@ from pipeline.dead_letters.parked import (
 from pipeline.dead_letters.records import letter_id, trace_of
 from pipeline.domain import KINDS, Key, UnusableArrival
 from pipeline.engine import SliceTable, Step
+from pipeline.ledger import EventOutcome
 
 STAGE = "join"
 
@@ -89,9 +90,9 @@ class Parking:
     def park(self, step: Step, key: Key, reads: Sequence[Read], good: int, error: Exception) -> ParkedKey:
         """Park a key of whose events the first ``good`` are folded: the next one is the poison, the others wait."""
         poison, kind = reads[good], KINDS[type(key)].name
-        poison.end = End.POISON
+        poison.end = EventOutcome.POISON
         for read in reads[good + 1 :]:
-            read.end = End.PARKED
+            read.end = EventOutcome.PARKED
         head = _blame(poison, error, kind, key.text, now_ms())
         head = msgspec.structs.replace(head, seen=_highest({}, reads[:good]))
         self._write(step, head, reads[good:], self._limits)
@@ -104,7 +105,7 @@ class Parking:
             TooManyWaiting
         """
         for read in reads:
-            read.end = End.PARKED
+            read.end = EventOutcome.PARKED
         self._write(step, head, [read for read in reads if _is_new(head, read.record)], self._limits)
 
     def advance(self, step: Step, head: ParkedKey, after: ParkedKey | None) -> None:
@@ -120,15 +121,15 @@ class Parking:
             TooManyDeadLetters
         """
         failed: dict[str, list[bool]] = {topic: [] for topic in windows}
-        reads = [read for read in reads if read.end not in (End.PARKED, End.IGNORED)]
+        reads = [read for read in reads if read.end not in (EventOutcome.PARKED, EventOutcome.IGNORED)]
         for read in reads:
-            if read.end in (End.DEAD, End.POISON):
+            if read.end in (EventOutcome.DEAD, EventOutcome.POISON):
                 failed.setdefault(read.record.topic, [])
         if not failed:
             return
         for read in reads:
             if read.record.topic in failed:
-                failed[read.record.topic].append(read.end in (End.DEAD, End.POISON))
+                failed[read.record.topic].append(read.end in (EventOutcome.DEAD, EventOutcome.POISON))
         for topic, ends in failed.items():
             before = windows.get(topic)
             after = (before or Window()).after(ends, self._limits, topic, partition)

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from pipeline.domain import Arrival
-from pipeline.engine import Step
-
-
-class End(StrEnum):
-    """How a record ended that was not folded. One that was ends as the domain's ``Outcome`` says."""
-
-    IGNORED = "ignored"
-    """No state is kept of its type."""
-    DEAD = "dead"
-    """It names no key to be folded under: a dead letter."""
-    POISON = "poison"
-    """It cannot be folded: a dead letter, and its key is parked."""
-    PARKED = "parked"
-    """It waits behind a poison one of its key."""
-    DROPPED = "dropped"
-    """It was parked, and somebody gave up on it."""
+from pipeline.ledger import LedgerStep
 
 
 @dataclass(slots=True, eq=False)
 class Read:
-    """A record, what it says, and how it ended: ``End`` or ``Outcome``."""
+    """A record, what it says, and how it ended: one of the ledger's outcomes."""
 
     record: Any
     event_type: str = "unknown"
@@ -44,5 +28,5 @@ class Work:
     """A step while it is made, with every record that it is about, in the order of reading."""
 
     partition: int
-    step: Step = field(default_factory=Step)
+    step: LedgerStep
     reads: list[Read] = field(default_factory=list)

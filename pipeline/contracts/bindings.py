@@ -21,6 +21,7 @@ from pipeline.domain import Alert, CheckoutUpdate, ConnectUpdate
 from pipeline.domain.kinds import KINDS
 from pipeline.drift.topics import DRIFT, DRIFT_TOPICS
 from pipeline.events import EVENT_TYPES, Deduplication, EventSpec
+from pipeline.ledger import LedgerEntry
 from pipeline.privacy.topics import ORDERS_BUYERS, PRIVACY_TOPICS
 from pipeline.topics import Cleanup, TopicSpec
 
@@ -37,6 +38,7 @@ RECORDS: Mapping[str, tuple[type, ...]] = {
     topics.UPDATES: (ConnectUpdate, CheckoutUpdate),
     topics.DEAD_LETTERS: (DeadLetter,),
     topics.RESOLUTIONS: (Resolution,),
+    topics.LEDGER: (LedgerEntry,),
     DRIFT: (DriftReport,),
     ORDERS_BUYERS: (Buyers,),
 }

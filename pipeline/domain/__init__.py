@@ -48,6 +48,7 @@ from pipeline.domain.errors import (
     UnusableArrival,
 )
 from pipeline.domain.fold import Arrival, Folded, Outcome, fold
+from pipeline.domain.holdings import Holding, forgotten, holdings
 from pipeline.domain.invoice import invoice_view
 from pipeline.domain.job import JobOutcome, JobView, job_view
 from pipeline.domain.keys import (
@@ -115,6 +116,7 @@ __all__ = [
     "DomainError",
     "EnrichedOrder",
     "Folded",
+    "Holding",
     "Info",
     "InvalidPolicy",
     "InvoiceKey",
@@ -168,6 +170,8 @@ __all__ = [
     "encode_update",
     "enriched",
     "fold",
+    "forgotten",
+    "holdings",
     "invoice_view",
     "job_view",
     "key_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -39,11 +39,13 @@ class Step:
     """What follows from the slices of one partition: records to send and changes of tables.
 
     ``outputs`` go to the partition with the same number, ``elsewhere`` to the one that belongs to their own key.
+    ``afterwards`` is called once all of it is written, for what may not be counted before.
     """
 
     outputs: dict[str, list[Outgoing]] = field(default_factory=dict)
     elsewhere: dict[str, list[Outgoing]] = field(default_factory=dict)
     changes: dict[SliceTable, dict[bytes, bytes | None]] = field(default_factory=dict)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     def send(self, topic: str, record: Outgoing) -> None:
         self.outputs.setdefault(topic, []).append(record)
@@ -205,18 +207,25 @@ class SliceApp(faust.App):
         return not stale
 
     async def _write_partition(self, slices: Collection[Slice], partition: int, step: Step) -> None:
-        producer = cast(SliceProducer, self.producer)
         self.slices.writable(slices)
-        for topic, records in step.outputs.items():
-            await producer.send_records(topic, partition, self._prefixed(topic, records))
-        for topic, records in step.elsewhere.items():
-            for home, found in self._by_home(self._prefixed(topic, records)).items():
-                await producer.send_records(topic, home, found)
+        await self._send(partition, step)
         for table, changes in step.changes.items():
             self.slices.writable(slices)
             offset = await table.publish(partition, changes)
             self.slices.writable(slices)
             table.apply(partition, changes, offset)
+        for call in step.afterwards:
+            call()
+
+    async def _send(self, partition: int, step: Step) -> None:
+        """Send to all topics at once: each more that is waited for in turn would cost a round trip."""
+        producer = cast(SliceProducer, self.producer)
+        async with asyncio.TaskGroup() as group:
+            for topic, records in step.outputs.items():
+                group.create_task(producer.send_records(topic, partition, self._prefixed(topic, records)))
+            for topic, records in step.elsewhere.items():
+                for home, found in self._by_home(self._prefixed(topic, records)).items():
+                    group.create_task(producer.send_records(topic, home, found))
 
     def _prefixed(self, topic: str, records: list[Outgoing]) -> list[Outgoing]:
         start = self.value_prefixes.get(topic)

@@ -147,7 +147,9 @@ async def _watch(observer: Observer, stack: Stack, console: Console, *, plain: b
 async def _conclude(snapshot: Snapshot, stack: Stack, console: Console) -> bool:
     settings = SimulatorSettings.model_validate(_simulator_environment(stack))
     expectation = Scenario(settings.seed, settings.orders, settings.bad).expectation()
-    evidence = await verdict.gather(stack.kafka.bootstrap_servers, stack.url("simulator"), snapshot, expectation)
+    evidence = await verdict.gather(
+        stack.kafka.bootstrap_servers, stack.url("simulator"), snapshot, expectation, stack.groups
+    )
     checks = verdict.judge(evidence)
     summary.show(console, checks, evidence)
     return all(check.holds for check in checks)

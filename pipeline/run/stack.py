@@ -16,6 +16,7 @@ import httpx
 
 from connectors.simulator import checkout_channels
 from pipeline import topics
+from pipeline.audit.course import Groups
 from pipeline.broker import Broker
 from pipeline.broker.process import Process
 from pipeline.listening import listen
@@ -98,6 +99,11 @@ class Stack:
                 "min_insync_replicas": min(2, replicas),
             }
         )
+
+    @property
+    def groups(self) -> Groups:
+        """The consumer groups of the worker and the sinks."""
+        return Groups(*(self._group(group) for group in (WorkerSettings, ConnectSettings, CheckoutSettings)))
 
     def url(self, name: str) -> str:
         """Where a process answers."""

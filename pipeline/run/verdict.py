@@ -5,12 +5,14 @@ What Norce meant is read off the scenario's script, not computed from events by 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
+from itertools import chain, islice
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from connectors.simulator import Expectation, ExpectedOrder
 from pipeline import topics
+from pipeline.audit.course import Groups, Request, audit
 from pipeline.contracts.framing import unframed
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.run.observe import Snapshot
@@ -42,6 +45,15 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """What the audit found."""
+
+    events: int
+    updates: int
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything the checks look at."""
 
@@ -58,9 +70,12 @@ class Evidence:
     updates: Mapping[tuple[str, str], Mapping[str, Any]]
     """The newest update, by target and key."""
     dead_letters: tuple[Any, ...]
+    ledger: Balance
 
 
-async def gather(bootstrap_servers: str, simulator_url: str, snapshot: Snapshot, expectation: Expectation) -> Evidence:
+async def gather(
+    bootstrap_servers: str, simulator_url: str, snapshot: Snapshot, expectation: Expectation, groups: Groups
+) -> Evidence:
     """Read the topics from first to last record, and what the simulated Norce holds."""
     async with httpx.AsyncClient(base_url=simulator_url, timeout=10.0) as client:
         posted = await _pages(client, "/simulator/events", "events")
@@ -82,7 +97,16 @@ async def gather(bootstrap_servers: str, simulator_url: str, snapshot: Snapshot,
         enriched={r.key.decode(): json.loads(unframed(r.value)) for r in records[topics.ORDERS_ENRICHED]},
         updates=updates,
         dead_letters=tuple(dead[topics.DEAD_LETTERS]),
+        ledger=await asyncio.to_thread(_balance, bootstrap_servers, groups),
     )
+
+
+def _balance(bootstrap_servers: str, groups: Groups) -> Balance:
+    kafka = KafkaSettings.model_validate({SERVERS: bootstrap_servers})
+    with audit(kafka, groups, Request()) as report:
+        found = islice(chain(report.problems(), report.waiting()), 1000)
+        differences = tuple(f"{each.about} {each.id} at {each.source} {each.problem}" for each in found)
+        return Balance(report.events.total(), report.updates.total(), differences)
 
 
 def judge(evidence: Evidence) -> list[Check]:
@@ -115,6 +139,10 @@ def judge(evidence: Evidence) -> list[Check]:
             tuple(f"{name}: {count}" for name, count in state.get("violations", {}).items() if count),
         ),
         Check("nothing is in the dead letters", tuple(_dead(evidence.dead_letters))),
+        Check(
+            f"the ledger balances: {evidence.ledger.events} events, {evidence.ledger.updates} updates, nothing pending",
+            evidence.ledger.differences,
+        ),
     ]
 
 

@@ -16,8 +16,9 @@ from pipeline import topics
 from pipeline.contracts.framing import unframed
 from pipeline.domain import CheckoutUpdate, ConnectUpdate, UnreadableUpdate, decode_update
 from pipeline.engine import Slice, SliceApp, SliceTable, StaleSlices
+from pipeline.ledger import UpdateOutcome
 from pipeline.settings import CheckoutSettings, ConnectSettings, KafkaSettings, SinkSettings
-from pipeline.sinks.lanes import Deliver, Delivered, Lanes
+from pipeline.sinks.lanes import Deliver, Lanes
 from pipeline.sinks.writer import Writer
 
 CALL_GRACE = 5.0
@@ -45,7 +46,7 @@ def make_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> SinkAp
     """An app that sends updates to Connect."""
 
     def deliver(client: ConnectClient) -> Deliver[ConnectUpdate]:
-        async def send(update: ConnectUpdate) -> Delivered:
+        async def send(update: ConnectUpdate) -> UpdateOutcome:
             infos = [{"code": info.code, "value": info.value} for info in update.content.infos]
             await persist(
                 lambda patience: client.send_order_status(
@@ -58,7 +59,7 @@ def make_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> SinkAp
                 ),
                 settings.deadline,
             )
-            return Delivered.DELIVERED
+            return UpdateOutcome.DELIVERED
 
         return send
 
@@ -69,15 +70,15 @@ def make_checkout_sink(kafka: KafkaSettings, settings: CheckoutSettings) -> Sink
     """An app that writes updates to Checkout."""
 
     def deliver(client: CheckoutClient) -> Deliver[CheckoutUpdate]:
-        async def send(update: CheckoutUpdate) -> Delivered:
+        async def send(update: CheckoutUpdate) -> UpdateOutcome:
             channel = client.channel_for(update.client_id, update.application_id)
 
-            async def write(patience: Any) -> Delivered:
+            async def write(patience: Any) -> UpdateOutcome:
                 order = await client.find_order(channel, update.client_order_ref, patience=patience)
                 if order is None:
-                    return Delivered.NO_ORDER
+                    return UpdateOutcome.NO_ORDER
                 await client.patch_attributes(channel, order.id, update.content.attributes, patience=patience)
-                return Delivered.DELIVERED
+                return UpdateOutcome.DELIVERED
 
             return await persist(write, settings.deadline)
 
@@ -123,8 +124,8 @@ async def _send(
     app: SinkApp, kind: type[U], table: SliceTable, deliver: Deliver[U], concurrency: int, stream: StreamT[Slice]
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        writer = Writer(app, table)
         target = str(kind.__struct_config__.tag)
+        writer = Writer(app, table, target)
         lanes = Lanes(target, deliver, table, writer, app.slices, LANES_PER_CALL * concurrency, tasks)
         tasks.create_task(writer.run())
         tasks.create_task(_give_up_when_stopping(app, lanes))

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast
 
 import structlog
@@ -21,22 +20,16 @@ from pipeline import metrics
 from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import CheckoutUpdate, ConnectUpdate
 from pipeline.engine import Slice, SliceLedger, SliceTable, StaleSlices
+from pipeline.ledger import UpdateOutcome
 from pipeline.sinks.memory import Sent
-from pipeline.sinks.writer import Writer
+from pipeline.sinks.writer import Result, Writer
 
 log = structlog.get_logger(__name__)
 
 
-class Delivered(StrEnum):
-    """How a delivery that did not fail ended."""
-
-    DELIVERED = "delivered"
-    NO_ORDER = "no_order"
-    """Norce has no such order on that side, which is normal for Checkout."""
-
-
 U = TypeVar("U", ConnectUpdate, CheckoutUpdate)
-Deliver = Callable[[U], Awaitable[Delivered]]
+Deliver = Callable[[U], Awaitable[UpdateOutcome]]
+"""Sends an update; says how that ended if it did not fail."""
 
 
 @dataclass(eq=False, slots=True)
@@ -89,15 +82,14 @@ class Lanes(Generic[U]):
             new, old = old, new
         self._waiting[key] = new
         if old is not None:
-            self._done(old, "superseded")
+            self._tasks.create_task(self._supersede(old))
         if key not in self._lanes:
             self._lanes[key] = self._tasks.create_task(self._run(key))
 
     async def bury(self, record: Any, piece: Slice, error: Exception) -> None:
         """Put a record aside that is no update."""
         letter = dead_letter(record, str(error), error=type(error).__name__, stage=self._target)
-        await self._writer.write(piece, bytes(record.key or b""), dead=letter)
-        metrics.UPDATES.labels(self._target, "dead").inc()
+        await self._writer.write(piece, record, Result(UpdateOutcome.DEAD, dead=letter))
         self._resolve(piece)
 
     # -- delivering ----------------------------------------------------------------------------------------------
@@ -117,20 +109,17 @@ class Lanes(Generic[U]):
         self._calling.add(task)
         pending = self._waiting.pop(key)
         try:
-            outcome = await self._handle(key, pending)
-        except asyncio.CancelledError:
-            self._pending.dec()
-            raise
+            await self._end(pending, await self._handle(key, pending))
         finally:
             self._calling.discard(task)
-        self._done(pending, outcome)
+            self._pending.dec()
 
-    async def _handle(self, key: bytes, pending: _Pending[U]) -> str:
+    async def _handle(self, key: bytes, pending: _Pending[U]) -> Result:
         update = pending.update
         stored = self._table.read(pending.piece.tp.partition, [key]).get(key)
         needless = None if stored is None else Sent.decode(stored).judge(update)
         if needless is not None:
-            return needless
+            return Result(needless)
         try:
             outcome = await self._deliver(update)
         except NorceError as error:
@@ -139,17 +128,22 @@ class Lanes(Generic[U]):
                 raise
             log.error("update refused", target=self._target, update=update.id, reason=error.reason)
             letter = dead_letter(pending.record, error.reason, stage=self._target, **_told(error))
-            await self._writer.write(pending.piece, key, dead=letter)
-            return "dead"
-        await self._writer.write(pending.piece, key, sent=Sent.of(update))
-        return outcome
+            return Result(UpdateOutcome.DEAD, dead=letter)
+        return Result(outcome, sent=Sent.of(update))
 
-    def _done(self, pending: _Pending[U], outcome: str) -> None:
-        metrics.UPDATES.labels(self._target, outcome).inc()
+    async def _supersede(self, pending: _Pending[U]) -> None:
+        """Only what the ledger says is finished: an update that nobody sends has to be written down as well."""
+        with suppress(StaleSlices):
+            await self._end(pending, Result(UpdateOutcome.SUPERSEDED))
         self._pending.dec()
+
+    async def _end(self, pending: _Pending[U], result: Result) -> None:
+        await self._writer.write(pending.piece, pending.record, result)
         self._resolve(pending.piece)
 
     def _resolve(self, piece: Slice) -> None:
+        if piece not in self._left:
+            return  # given up meanwhile
         self._left[piece] -= 1
         if not self._left[piece]:
             self._finish(piece)

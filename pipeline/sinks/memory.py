@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, Self
+from typing import Self
 
 import msgspec
 
 from pipeline.domain import Update
+from pipeline.ledger import UpdateOutcome
 
 
 def digest(update: Update) -> str:
@@ -34,12 +35,12 @@ class Sent(msgspec.Struct, frozen=True, tag_field="v", tag=1):
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
 
-    def judge(self, update: Update) -> Literal["unchanged", "superseded"] | None:
+    def judge(self, update: Update) -> UpdateOutcome | None:
         """Why an update need not be sent any more, or ``None`` if it must be.
 
         Two updates of one version can differ: after a crash the worker may read its topics in another interleaving. The
         later of them on the topic stands then, so an equal version is no reason to leave one out.
         """
         if update.version < self.version:
-            return "superseded"
-        return "unchanged" if digest(update) == self.digest else None
+            return UpdateOutcome.SUPERSEDED
+        return UpdateOutcome.UNCHANGED if digest(update) == self.digest else None

@@ -5,18 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
-from pipeline import topics
-from pipeline.engine import Outgoing, Slice, SliceApp, SliceTable, StaleSlices, Step
+from pipeline import metrics, topics
+from pipeline.engine import Outgoing, Slice, SliceApp, SliceTable, StaleSlices
+from pipeline.ledger import LedgerStep, UpdateOutcome
 from pipeline.sinks.memory import Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an update ended, and what is to be kept of it: what Norce was told, or a dead letter."""
+
+    outcome: UpdateOutcome
+    sent: Sent | None = None
+    dead: Outgoing | None = None
 
 
 @dataclass(slots=True)
 class _Entry:
     piece: Slice
-    key: bytes
-    sent: Sent | None
-    dead: Outgoing | None
+    record: Any
+    result: Result
     written: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -27,21 +37,22 @@ class Writer:
     has taken must not be sent again after a crash.
     """
 
-    def __init__(self, app: SliceApp, table: SliceTable) -> None:
+    def __init__(self, app: SliceApp, table: SliceTable, target: str) -> None:
         self._app = app
         self._table = table
+        self._target = target
         self._waiting: list[_Entry] = []
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def write(self, piece: Slice, key: bytes, *, sent: Sent | None = None, dead: Outgoing | None = None) -> None:
-        """Return when a result is durable: what was sent in the table, what died in the dead letters.
+    async def write(self, piece: Slice, record: Any, result: Result) -> None:
+        """Return when a result is durable: in the ledger, in the table of what was sent, in the dead letters.
 
         Raises:
             StaleSlices: the partition was given up before.
         """
-        entry = _Entry(piece, key, sent, dead)
+        entry = _Entry(piece, record, result)
         self._waiting.append(entry)
         self._idle.clear()
         self._arrived.set()
@@ -68,21 +79,26 @@ class Writer:
                 self._idle.set()
 
     async def _write(self, group: list[_Entry]) -> None:
-        by_partition: dict[int, list[_Entry]] = defaultdict(list)
+        steps: dict[int, LedgerStep] = defaultdict(
+            lambda: LedgerStep(writer=self._app.conf.id, counter=metrics.UPDATES)
+        )
         for entry in group:
-            by_partition[entry.piece.tp.partition].append(entry)
-        for partition, entries in by_partition.items():
-            step = Step()
-            for entry in entries:
-                if entry.sent is not None:
-                    step.change(self._table, entry.key, entry.sent.encode())
-                if entry.dead is not None:
-                    step.send(topics.DEAD_LETTERS, entry.dead)
-            written = await self._app.write({entry.piece for entry in entries}, {partition: step})
-            for entry in entries:
-                if entry.written.done():
-                    continue  # whoever waited was cancelled
-                if written:
-                    entry.written.set_result(None)
-                else:
-                    entry.written.set_exception(StaleSlices())
+            self._add(steps[entry.piece.tp.partition], entry)
+        for step in steps.values():
+            step.seal()
+        written = await self._app.write({entry.piece for entry in group}, steps)
+        for entry in group:
+            if entry.written.done():
+                continue  # whoever waited was cancelled
+            if written:
+                entry.written.set_result(None)
+            else:
+                entry.written.set_exception(StaleSlices())
+
+    def _add(self, step: LedgerStep, entry: _Entry) -> None:
+        result = entry.result
+        step.ended(entry.record, self._target, result.outcome)
+        if result.sent is not None:
+            step.change(self._table, bytes(entry.record.key), result.sent.encode())
+        if result.dead is not None:
+            step.send(topics.DEAD_LETTERS, result.dead)

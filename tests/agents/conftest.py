@@ -31,4 +31,4 @@ def tables(tmp_path: Path) -> Iterator[Tables]:
 
 @pytest.fixture
 def join(tables: Tables) -> Join:
-    return Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: NOW)
+    return Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: NOW, writer="g")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import topics
+from pipeline import metrics, topics
 from pipeline.agents.alerts import AlertBook
 from pipeline.agents.app import alert_policy, by_partition
 from pipeline.agents.join import MAX_EVENT_BYTES, Join
@@ -31,21 +31,22 @@ def test_personal_data_reaches_neither_tables_nor_records(join: Join) -> None:
     step = join.step(0, [record("OrderReceivedEvent", body)])
     everything = [o.value for outputs in step.outputs.values() for o in outputs]
     everything += [value for changes in step.changes.values() for value in changes.values()]
-    assert len(everything) == 5  # the order's state and record, an update, and two entries that alerts will be due
+    # the order's state and record, an update, the ledger's record, and two entries that alerts will be due
+    assert len(everything) == 6
     assert all(b"lanted" not in (value or b"") for value in everything)
 
 
 def test_a_repeat_is_stored_and_nothing_is_sent(join: Join, tables: Tables) -> None:
     apply(tables, join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "e1")]))
     step = join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "e2", second=9)])
-    assert step.outputs == {}
+    assert list(step.outputs) == [topics.LEDGER]
     assert [table.name for table in step.changes] == ["orders"]
 
 
 def test_a_record_that_is_read_again_after_a_crash_changes_nothing_at_all(join: Join, tables: Tables) -> None:
     apply(tables, join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "e1")]))
     step = join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "e1")])
-    assert (step.outputs, step.changes) == ({}, {})
+    assert (list(step.outputs), step.changes) == ([topics.LEDGER], {})
 
 
 def test_a_subscription_failure_joins_its_basket_or_stands_alone(join: Join, tables: Tables) -> None:
@@ -74,7 +75,7 @@ def test_an_invoice_capture_is_kept_in_its_own_table(join: Join, tables: Tables)
 
 def test_a_type_that_no_state_is_kept_of_is_passed_over(join: Join) -> None:
     step = join.step(0, [record("ExternalOrderReceivedEvent", {"ClientId": 1})])
-    assert (step.outputs, step.changes) == ({}, {})
+    assert (list(step.outputs), step.changes) == ([topics.LEDGER], {})
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_an_event_of_every_group_is_stored_and_published_under_its_key(
     assert outgoing.key == key
     apply(tables, step)
     again = join.step(0, [record(event_type, body)])
-    assert (again.outputs, again.changes) == ({}, {})
+    assert (list(again.outputs), again.changes) == ([topics.LEDGER], {})
 
 
 def test_a_product_meets_its_suppliers_and_its_alert_opens_and_closes(join: Join, tables: Tables) -> None:
@@ -194,7 +195,9 @@ def test_a_failed_renewal_with_a_basket_is_copied_to_its_subscription(join: Join
     copy, other = step.elsewhere[topics.SUBSCRIPTION_FAILURES]
     assert (copy.key, other.key) == (b"1:2:subscription=9", b"1:2:recurring=4")
     assert b"planted" not in (copy.value or b"")
-    arrived = SimpleNamespace(topic=topics.SUBSCRIPTION_FAILURES, key=copy.key, value=copy.value, headers=copy.headers)
+    arrived = SimpleNamespace(
+        topic=topics.SUBSCRIPTION_FAILURES, partition=0, offset=0, key=copy.key, value=copy.value, headers=copy.headers
+    )
     apply(tables, step)
     step = join.step(0, [arrived])
     assert changed(step) == {"subscriptions": {b"1:2:subscription=9"}}
@@ -209,7 +212,7 @@ HOUR = 3600 * 1_000_000
 
 def test_time_opens_and_closes_alerts_with_no_further_event(tables: Tables) -> None:
     clock = [NOW]
-    join = Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: clock[0])
+    join = Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: clock[0], writer="g")
     apply(tables, join.step(0, [record("OrderPaymentReceivedEvent", PAID, "p")]))
     assert (join.sweep(0).outputs, join.sweep(0).changes) == ({}, {})
     clock[0] += 24 * HOUR
@@ -225,7 +228,7 @@ def test_time_opens_and_closes_alerts_with_no_further_event(tables: Tables) -> N
 
 def test_a_sweep_looks_at_what_is_due_and_at_nothing_else(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [NOW]
-    join = Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: clock[0])
+    join = Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: clock[0], writer="g")
     payments = [{**PAID, "ClientOrderRef": str(n)} for n in range(40)]
     for n, body in enumerate(payments):
         apply(tables, join.step(0, [record("OrderPaymentReceivedEvent", body, f"p{n}", second=n)]))
@@ -275,3 +278,49 @@ def test_settings_about_alerts_that_name_what_does_not_exist_are_named_themselve
     ]
     fine = alert_policy(WorkerSettings(alert_after={"stuck": 5.0}, alert_subscription_failures=2))
     assert (fine.after[AlertKind.STUCK], fine.subscription_failures) == (5_000_000, 2)
+
+
+# -- the ledger ------------------------------------------------------------------------------------------------------
+
+
+def test_the_ledger_says_of_every_offset_how_it_ended_in_one_record_per_source_partition(join: Join) -> None:
+    nonsense = record("OrderConfirmedEvent", CONFIRMED, "e9", offset=13, value=b"{}")
+    step = join.step(
+        0,
+        [
+            record("OrderReceivedEvent", {**ORDER, "Source": "WEB"}, "e1", offset=10),
+            record("OrderConfirmedEvent", CONFIRMED, "e2", offset=11),
+            record("OrderConfirmedEvent", CONFIRMED, "e3", second=9, offset=12),
+            record("OrderPaymentReceivedEvent", PAID, "e5", offset=3),
+            nonsense,
+            record("OrderDeliveredEvent", CONFIRMED, "e4", offset=15),
+            record("ExternalOrderReceivedEvent", {"ClientId": 1}, "e6", offset=16),
+        ],
+    )
+    assert sent(step, topics.LEDGER) == [
+        {
+            "writer": "g",
+            "topic": "norce.events.order",
+            "partition": 0,
+            "outcomes": {
+                "applied": [[10, 11]],
+                "duplicate": [[12, 12]],
+                "poison": [[13, 13]],
+                "parked": [[15, 15]],
+                "ignored": [[16, 16]],
+            },
+        },
+        {"writer": "g", "topic": "norce.events.payment", "partition": 0, "outcomes": {"applied": [[3, 3]]}},
+    ]
+
+
+def test_outcomes_are_counted_when_they_are_written_and_not_before(join: Join) -> None:
+    def counted() -> float:
+        return metrics.EVENTS.labels("OrderDeliveredEvent", "applied")._value.get()
+
+    before = counted()
+    step = join.step(0, [record("OrderDeliveredEvent", CONFIRMED)])
+    assert counted() == before
+    for call in step.afterwards:
+        call()
+    assert counted() == before + 1

@@ -128,7 +128,8 @@ class System:
             float(settings["NORCE_SIMULATOR_BAD"]),
         )
         snapshot = await self.observer.look()
-        evidence = await verdict.gather(self.servers, self.stack.url("simulator"), snapshot, scenario.expectation())
+        simulator = self.stack.url("simulator")
+        evidence = await verdict.gather(self.servers, simulator, snapshot, scenario.expectation(), self.stack.groups)
         return [check for check in verdict.judge(evidence) if not check.holds]
 
     async def differences(self) -> list[Difference]:
