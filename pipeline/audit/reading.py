@@ -20,6 +20,8 @@ QUEUE_KIB = 16 * 1024
 """KiB of records that wait in memory."""
 BATCH = 1000
 """Records taken at once."""
+WAIT = 0.1
+"""Seconds that a batch is waited for to be full: what each part that is read costs at least."""
 SILENCE = 60.0
 """Seconds without a record after which the brokers are given up."""
 
@@ -96,7 +98,7 @@ class Reader:
         self._consumer.assign([TopicPartition(*span.place, span.start) for span in left.values()])
         heard = time.monotonic()
         while left:
-            batch = self._consumer.consume(BATCH, timeout=0.5)
+            batch = self._consumer.consume(BATCH, timeout=WAIT)
             if batch:
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE:

@@ -316,7 +316,7 @@ def test_the_ledger_says_of_every_offset_how_it_ended_in_one_record_per_source_p
 
 def test_outcomes_are_counted_when_they_are_written_and_not_before(join: Join) -> None:
     def counted() -> float:
-        return metrics.EVENTS.labels("OrderDeliveredEvent", "applied")._value.get()
+        return float(metrics.EVENTS.labels("OrderDeliveredEvent", "applied")._value.get())
 
     before = counted()
     step = join.step(0, [record("OrderDeliveredEvent", CONFIRMED)])

@@ -61,6 +61,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "contracts write",
         "contracts check",
         "contracts show",
+        "audit",
         "drift",
         "privacy",
         "forget",
