@@ -155,7 +155,7 @@ class Join:
         """The dead letter of the event that a key is parked behind."""
         details = {"kind": head.kind, "event_type": head.event_type, "error": head.error, "trace": head.trace}
         work.step.send(topics.DEAD_LETTERS, dead_letter(poison.record, head.reason, stage=STAGE, **details))
-        where = {"topic": head.topic, "partition": head.partition, "offset": head.offset, "trace": head.trace}
+        where = {"topic": head.topic, "partition": head.partition, "offset": head.offset, "reason": head.reason}
         log.error(
             "event cannot be folded, its key is parked", kind=head.kind, letter=head.letter, error=head.error, **where
         )

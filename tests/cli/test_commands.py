@@ -67,6 +67,11 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "forget",
         "reveal",
         "settings",
+        "dead-letters",
+        "dead-letters list",
+        "dead-letters show",
+        "dead-letters release",
+        "dead-letters drop",
     ],
 )
 def test_every_command_explains_itself(words: str) -> None:
@@ -135,7 +140,9 @@ def test_a_connect_sink_that_could_not_keep_an_orders_status_does_not_start() ->
 
 
 @pytest.mark.parametrize(
-    "words", [["worker"], ["sink", "connect"], ["topics", "create"], ["topics", "list"]], ids=" ".join
+    "words",
+    [["worker"], ["sink", "connect"], ["topics", "create"], ["topics", "list"], ["dead-letters", "list"]],
+    ids=" ".join,
 )
 def test_an_unreachable_broker_is_a_named_error(words: list[str]) -> None:
     done = command(*words, **COMPLETE, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")

@@ -19,6 +19,7 @@ from pipeline import topics
 from pipeline.contracts.headers import json_headers
 from pipeline.contracts.keys import EVENT_KEYS
 from pipeline.dead_letters.records import JSON_HEADERS, dead_letter
+from pipeline.dead_letters.resolutions import EventEnd, How, Resolution, encode_resolution
 from pipeline.domain import (
     DEFAULT_ALERTS,
     DEFAULT_POLICIES,
@@ -143,14 +144,33 @@ ATTEMPT = Attempt("SendOrderStatus", "POST", "https://norce.example.com", {"a": 
         {"error": "UnusableArrival", "stage": "join"},
         {"stage": "connect", **Rejected("refused", attempt=ATTEMPT).describe()},
         {"stage": "checkout", **Rejected("refused").describe()},
+        {"error": "E", "stage": "join", "kind": "order", "event_type": CONFIRMED.name, "trace": ["a:1 in b: c"]},
     ],
-    ids=["join", "refused", "refused before a call"],
+    ids=["join", "refused", "refused before a call", "parked"],
 )
 def test_a_dead_letter_keeps_the_contract(details: dict[str, Any]) -> None:
     details.pop("reason", None)
     letter = dead_letter(SOURCE, "why", **details)
     assert letter.value is not None
     assert kind_of(Written(topics.DEAD_LETTERS, letter.key, letter.value, tuple(letter.headers))) == "DeadLetter"
+
+
+def test_what_became_of_a_dead_letter_keeps_the_contract() -> None:
+    end = EventEnd(topic="t", partition=0, offset=1, event_type=CONFIRMED.name, event_id="e", outcome="applied")
+    for how, events, then in ((How.RELEASED, [end], None), (How.STILL_FAILING, [], "l"), (How.DROPPED, [end], "m")):
+        resolution = Resolution(
+            letter="l",
+            how=how,
+            command="c",
+            by="somebody",
+            reason="",
+            kind="order" if events else None,
+            events=events,
+            then=then,
+            final=not then,
+            resolved_at=1,
+        )
+        assert kind_of(made(topics.RESOLUTIONS, b"1:2:77", encode_resolution(resolution))) == "Resolution"
 
 
 def test_every_error_of_the_norce_clients_says_what_a_dead_letter_needs() -> None:

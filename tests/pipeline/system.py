@@ -138,7 +138,7 @@ class System:
         infos, attributes = await self._told()
         records = await self.enriched()
         connect, checkout = last_contents(await self.records(topics.UPDATES))
-        found = in_orders(_as_of(expected, records), records)
+        found = in_orders(as_of(expected, records), records)
         found += in_connect(expected, connect) + in_connect(expected, infos)
         found += in_checkout(expected, checkout)
         return found + in_checkout({key: order for key, order in expected.items() if key in attributes}, attributes)
@@ -166,7 +166,7 @@ class System:
         return infos, attributes
 
 
-def _as_of(expected: Mapping[str, Expected], records: Mapping[str, Mapping[str, Any]]) -> dict[str, Expected]:
+def as_of(expected: Mapping[str, Expected], records: Mapping[str, Mapping[str, Any]]) -> dict[str, Expected]:
     """What is expected, with the version of the record where that can be right.
 
     A repeat that changes nothing raises the version of the state and is not sent on, so a record's version lies between

@@ -1,6 +1,8 @@
 """Norce away, slow, refusing or answering into the void: updates are kept, tried again or put aside, never lost."""
 
+import asyncio
 import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import count
@@ -169,6 +171,36 @@ async def test_an_update_that_norce_refuses_becomes_a_dead_letter_and_others_go_
 
     await pay(system, refused, code="2")
     await told(system, refused, "201.00")
+
+
+async def test_a_refused_update_is_released_as_the_newest_state_of_its_order(system: System) -> None:
+    (refused,) = references()
+    await add_order(system, refused)
+    await system.knobs(
+        script=[{"kind": "answer", "service": "connect", "order": refused, "status": 400, "body": "no", "times": 2}]
+    )
+    for code, amount in (("1", 1), ("2", 2)):
+        await pay(system, refused, code=code)
+        await until(lambda: letters(system, refused), lambda seen: len(seen) == amount)  # noqa: B023
+    released = await operator(system, "release", f"{CLIENT}:{APPLICATION}:{refused}", "--yes", "--json")
+    assert [each["outcome"] for each in json.loads(released)] == ["released"], "the older letter is overtaken"
+    await told(system, refused, "201.00")
+    rows = json.loads(await operator(system, "list", f"{CLIENT}:{APPLICATION}:{refused}", "--all", "--json"))
+    assert [row["status"] for row in rows] == ["overtaken", "released"]
+    assert len(await updates(system, refused, "connect")) == 1
+
+
+async def operator(system: System, *words: str) -> str:
+    """What ``norce-pipeline dead-letters`` says."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline.cli", "dead-letters", *words),
+        env=system.stack.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode == 0, errors.decode()
+    return out.decode()
 
 
 async def test_an_update_whose_answer_was_lost_stands_once(system: System) -> None:
