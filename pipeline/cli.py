@@ -11,6 +11,7 @@ import typer
 
 from pipeline import logs, settings_report, topics
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
+from pipeline.reconciliation import cli as reconciliation
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -253,6 +254,9 @@ def drift_watch() -> None:
     from pipeline.processes import run_drift_watch
 
     run_drift_watch(*read(KafkaSettings, DriftSettings))
+
+
+app.command("reconcile")(reconciliation.command)
 
 
 # -- personal data ---------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ SUBSCRIPTION_FAILURES = "norce.subscriptions.failures"
 UPDATES = "norce.updates"
 QUARANTINE = "norce.quarantine"
 DEAD_LETTERS = "norce.dead-letters"
+RECONCILIATION = "norce.reconciliation"
 
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
 ALERTS_TABLE = "alerts"
@@ -200,6 +201,13 @@ PUBLIC: tuple[TopicSpec, ...] = (
         purpose="events that could not be joined and updates that Norce refused",
         key="key of the record it is about",
         value="request, answer and reason, JSON",
+    ),
+    TopicSpec(
+        name=RECONCILIATION,
+        purpose="what each comparison of our orders with Commerce Query came to",
+        key="id of the sweep",
+        value="summary of a sweep, JSON",
+        retention=timedelta(days=365),
     ),
 )
 

@@ -21,6 +21,7 @@ from pipeline.domain.kinds import KINDS
 from pipeline.drift.topics import DRIFT, DRIFT_TOPICS
 from pipeline.events import EVENT_TYPES, Deduplication, EventSpec
 from pipeline.privacy.topics import ORDERS_BUYERS, PRIVACY_TOPICS
+from pipeline.reconciliation.records import Reconciliation
 from pipeline.topics import Cleanup, TopicSpec
 
 CATALOGUE: tuple[TopicSpec, ...] = (
@@ -36,6 +37,7 @@ RECORDS: Mapping[str, tuple[type, ...]] = {
     topics.UPDATES: (ConnectUpdate, CheckoutUpdate),
     topics.DEAD_LETTERS: (DeadLetter,),
     DRIFT: (DriftReport,),
+    topics.RECONCILIATION: (Reconciliation,),
     ORDERS_BUYERS: (Buyers,),
 }
 """The records of each topic whose values the pipeline makes itself."""

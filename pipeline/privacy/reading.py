@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError
 
 from pipeline.partitions import home
 from pipeline.privacy.errors import NothingHeld
@@ -19,9 +15,7 @@ from pipeline.privacy.rings import wrapping_of
 from pipeline.privacy.sealing import unseal
 from pipeline.privacy.topics import ORDERS_PRIVATE, PERSON_KEYS
 from pipeline.settings import KafkaSettings, PrivacySettings
-from pipeline.topics import BrokerUnreachable
-
-POLL_MS = 200
+from pipeline.topic_reading import read_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ async def held_keys(kafka: KafkaSettings) -> set[HeldKey]:
         BrokerUnreachable
     """
     held: set[HeldKey] = set()
-    async for record in _read(kafka, PERSON_KEYS, range(kafka.partitions)):
+    async for record in read_topic(kafka, PERSON_KEYS, range(kafka.partitions)):
         if record.key == TICK:
             continue
         key = HeldKey(record.key.decode(), record.partition)
@@ -79,45 +73,10 @@ async def _newest(
 ) -> dict[bytes, bytes]:
     """The newest values of the wanted keys, or of all."""
     found: dict[bytes, bytes] = {}
-    async for record in _read(kafka, topic, partitions):
+    async for record in read_topic(kafka, topic, partitions):
         if wanted is None or record.key in wanted:
             if record.value is None:
                 found.pop(record.key, None)
             else:
                 found[record.key] = record.value
     return found
-
-
-async def _read(kafka: KafkaSettings, topic: str, partitions: Iterable[int]) -> AsyncIterator[Any]:
-    """The records of a topic from its beginning to its end as of now."""
-    tps = [TopicPartition(topic, number) for number in partitions]
-    async with _consumer(kafka) as consumer:
-        consumer.assign(tps)
-        ends = await consumer.end_offsets(tps)
-        await consumer.seek_to_beginning(*tps)
-        left = set(tps)
-        while left := {tp for tp in left if await consumer.position(tp) < ends[tp]}:
-            for records in (await consumer.getmany(*left, timeout_ms=POLL_MS)).values():
-                for record in records:
-                    yield record
-
-
-@asynccontextmanager
-async def _consumer(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap_servers,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=POLL_MS,
-        request_timeout_ms=int(kafka.request_timeout * 1000),
-    )
-    try:
-        await consumer.start()
-    except (KafkaConnectionError, OSError) as error:
-        await consumer.stop()
-        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
