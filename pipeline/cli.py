@@ -13,6 +13,7 @@ from pipeline import logs, settings_report, topics
 from pipeline.audit.cli import audit
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
 from pipeline.dead_letters.cli import app as dead_letters
+from pipeline.reconciliation import cli as reconciliation
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -257,6 +258,9 @@ def drift_watch() -> None:
     from pipeline.processes import run_drift_watch
 
     run_drift_watch(*read(KafkaSettings, DriftSettings))
+
+
+app.command("reconcile")(reconciliation.command)
 
 
 # -- personal data ---------------------------------------------------------------------------------------------------

@@ -41,15 +41,15 @@ async def read_to_end(
 
 
 @asynccontextmanager
-async def consumer(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer that belongs to no group.
+async def consumer(kafka: KafkaSettings, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer that joins no group and commits nothing. ``group`` is one whose offsets it can look up.
 
     Raises:
         BrokerUnreachable
     """
     client = AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers,
-        group_id=None,
+        group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=POLL_MS,

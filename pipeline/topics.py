@@ -39,6 +39,7 @@ DEAD_LETTERS = "norce.dead-letters"
 RESOLUTIONS = "norce.dead-letters.resolutions"
 COMMANDS = "norce.commands"
 LEDGER = "norce.ledger"
+RECONCILIATION = "norce.reconciliation"
 
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
 ALERTS_TABLE = "alerts"
@@ -216,6 +217,13 @@ PUBLIC: tuple[TopicSpec, ...] = (
         purpose="how every event and every update ended, by offset",
         key="topic of the records that it is about",
         value="outcomes of a partition's offsets, JSON",
+    ),
+    TopicSpec(
+        name=RECONCILIATION,
+        purpose="what each comparison of our orders with Commerce Query came to",
+        key="id of the sweep",
+        value="summary of a sweep, JSON",
+        retention=timedelta(days=365),
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from pipeline.settings import SinkSettings
+from pipeline.settings import ReconcileSettings, SinkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Limits:
     breaker_reset: float
 
     @classmethod
-    def of(cls, settings: SinkSettings, *, rate: float | None = None) -> Self:
-        """A sink's limits; ``rate`` replaces its calls a second."""
+    def of(cls, settings: SinkSettings | ReconcileSettings, *, rate: float | None = None) -> Self:
+        """A process's limits; ``rate`` replaces its calls a second."""
         return cls(
             rate=settings.rate if rate is None else rate,
             concurrency=settings.concurrency,

@@ -3,13 +3,15 @@
 The truth moves when an event is created, before anyone is told.
 """
 
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from connectors.simulator.script import Change, Payment, ScriptedOrder
+from connectors.simulator.script import Change, FailedRun, Payment, ScriptedOrder
 
 STATUS_NUMBERS: Mapping[str, int] = MappingProxyType(
     {
@@ -88,6 +90,12 @@ class Order:
     updates: list[Update] = field(default_factory=list)
     applied: Counter[str] = field(default_factory=Counter)
     """How often each identical update took effect, by service and canonical JSON."""
+    drop_point: str | None = None
+    ready_for_pickup: bool = False
+    failed_runs: dict[int, tuple[FailedRun, datetime]] = field(default_factory=dict)
+    """Failed runs of a recurring order that this order's basket came of, by id, each with when it failed."""
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    updated: datetime | None = None
 
     @property
     def status_number(self) -> int:
@@ -108,6 +116,7 @@ class Commerce:
         self._echo = echo
         self._orders: dict[str, Order] = {}
         self._numbers: dict[str, Order] = {}
+        self._by_id: dict[int, list[Order]] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -115,6 +124,12 @@ class Commerce:
     def orders(self) -> Iterator[Order]:
         """All orders, oldest first."""
         return iter(self._orders.values())
+
+    def after(self, application_id: int, order_id: int) -> Iterator[Order]:
+        """The orders of an application whose id is greater, by id."""
+        orders = self._by_id.get(application_id, [])
+        for place in range(bisect_right(orders, order_id, key=_id), len(orders)):
+            yield orders[place]
 
     def find(self, client_order_ref: str | None = None, order_no: str | None = None) -> Order | None:
         """An order by its reference, else by a number it has or had."""
@@ -131,6 +146,7 @@ class Commerce:
             raise ValueError(f"order {order.client_order_ref} or number {order.order_no} is there already")
         self._orders[order.client_order_ref] = order
         self._numbers[order.order_no] = order
+        insort(self._by_id.setdefault(order.application_id, []), order, key=_id)
 
     def create(self, script: ScriptedOrder) -> Order:
         """The order of a script, taken in if it is new."""
@@ -139,6 +155,7 @@ class Commerce:
             shop = script.shop
             reference, number = script.client_order_ref, script.first_order_no
             order = Order(shop.client_id, shop.application_id, reference, script.order_id, number, script.source)
+            order.drop_point = script.drop_point
             self.add(order)
         return order
 
@@ -150,6 +167,10 @@ class Commerce:
             self._renumber(order, change.order_no)
         if change.payment is not None:
             order.payments[change.payment.code] = change.payment
+        order.updated = datetime.now(UTC)
+        order.ready_for_pickup |= change.ready_for_pickup
+        if change.failed_run is not None:
+            order.failed_runs[change.failed_run.id] = (change.failed_run, order.updated)
 
     def set_status(self, order: Order, status: str) -> bool:
         """What a call asks for. False if the order is further already and keeps its status."""
@@ -158,6 +179,7 @@ class Commerce:
             return False
         changed = order.status != status
         order.status = status
+        order.updated = datetime.now(UTC)
         if changed and status in _ECHOES:
             self._echo(_ECHOES[status], order)
         return True
@@ -176,3 +198,7 @@ class Commerce:
             order.former_numbers.append(order.order_no)
             order.order_no = order_no
             self._numbers[order_no] = order
+
+
+def _id(order: Order) -> int:
+    return order.order_id

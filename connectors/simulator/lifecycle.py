@@ -7,7 +7,7 @@ from random import Random
 from types import MappingProxyType
 
 from connectors.simulator.draws import generator
-from connectors.simulator.script import Change, Draft, Payment, ScriptedOrder, Step
+from connectors.simulator.script import Change, Draft, FailedRun, Payment, ScriptedOrder, Step
 from connectors.simulator.shops import SHOPS
 
 MAX_ORDERS = 10_000_000
@@ -128,7 +128,7 @@ def _status(event_type: str, change: Change) -> Callable[[ScriptedOrder, str, in
 
 def _ready_for_pickup(order: ScriptedOrder, order_no: str, failures: int) -> Draft:
     # Being ready is a matter of parcels (Norce docs: parcel status 11); the order's own status stays.
-    draft = _status("OrderReadyForPickupEvent", Change())(order, order_no, failures)
+    draft = _status("OrderReadyForPickupEvent", Change(ready_for_pickup=True))(order, order_no, failures)
     if order.drop_point is None:
         return draft
     return replace(draft, fields={**draft.fields, "DropPointCode": order.drop_point})
@@ -148,9 +148,13 @@ def _payment(index: int, *, complete: bool = True) -> Callable[[ScriptedOrder, s
 
 
 def _subscription_failed(order: ScriptedOrder, order_no: str, failures: int) -> Draft:
-    fields = {**_shop(order), "SubscriptionId": 5_000 + order.buyer, "RecurringOrderId": 6_000 + order.buyer}
-    fields |= {"BasketId": int(order.client_order_ref), "Email": f"buyer{order.buyer}@example.com", **_person(order)}
-    return Draft("SubscriptionFailedEvent", {**fields, "ErrorMessage": f"Charge {failures} was declined"})
+    run = FailedRun(
+        10 * order.number + failures, 5_000 + order.buyer, 6_000 + order.buyer, f"Charge {failures} was declined"
+    )
+    fields = {**_shop(order), "SubscriptionId": run.subscription_id, "RecurringOrderId": run.recurring_order_id}
+    fields |= {"RecurringOrderScheduleId": run.id, "BasketId": int(order.client_order_ref)}
+    fields |= {"Email": f"buyer{order.buyer}@example.com", **_person(order), "ErrorMessage": run.error_message}
+    return Draft("SubscriptionFailedEvent", fields, Change(failed_run=run))
 
 
 def _capture(state: str, change: Change) -> Callable[[ScriptedOrder, str, int], Draft]:

@@ -40,6 +40,16 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run of a recurring order that failed, as Norce holds it. ``id`` is an int32."""
+
+    id: int
+    subscription_id: int
+    recurring_order_id: int
+    error_message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptedOrder:
     """An order and everything that will happen to it."""
 
@@ -73,6 +83,8 @@ class Change:
     status: str | None = None
     order_no: str | None = None
     payment: Payment | None = None
+    ready_for_pickup: bool = False
+    failed_run: FailedRun | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ RECORD_OVERHEAD = 65_536
 """Bytes that key, headers and framing may add to the largest body."""
 
 
-async def start_producer(kafka: KafkaSettings, topics: Sequence[str], max_body_bytes: int) -> AIOKafkaProducer:
+async def start_producer(
+    kafka: KafkaSettings, topics: Sequence[str], max_body_bytes: int, *, client_id: str = "norce-webhook"
+) -> AIOKafkaProducer:
     """An idempotent producer that waits for every in-sync replica and knows where the topics are.
 
     Raises:
@@ -29,7 +31,7 @@ async def start_producer(kafka: KafkaSettings, topics: Sequence[str], max_body_b
     """
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka.bootstrap_servers,
-        client_id="norce-webhook",
+        client_id=client_id,
         acks="all",
         enable_idempotence=True,
         request_timeout_ms=int(kafka.request_timeout * 1000),

@@ -23,6 +23,7 @@ from pipeline.drift.topics import DRIFT, DRIFT_TOPICS
 from pipeline.events import EVENT_TYPES, Deduplication, EventSpec
 from pipeline.ledger import LedgerEntry
 from pipeline.privacy.topics import ORDERS_BUYERS, PRIVACY_TOPICS
+from pipeline.reconciliation.records import Reconciliation
 from pipeline.topics import Cleanup, TopicSpec
 
 CATALOGUE: tuple[TopicSpec, ...] = (
@@ -40,6 +41,7 @@ RECORDS: Mapping[str, tuple[type, ...]] = {
     topics.RESOLUTIONS: (Resolution,),
     topics.LEDGER: (LedgerEntry,),
     DRIFT: (DriftReport,),
+    topics.RECONCILIATION: (Reconciliation,),
     ORDERS_BUYERS: (Buyers,),
 }
 """The records of each topic whose values the pipeline makes itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.events.envelope import TYPE_PREFIX
+from pipeline.events.envelope import ORIGIN_HEADER, RECONCILED, TYPE_PREFIX
 
 Schema = dict[str, Any]
 
@@ -13,12 +13,23 @@ RECEIPT_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"
 
 _CLOUD_EVENT: Mapping[str, Schema] = {
     "ce_specversion": {"const": "1.0", "description": "Version of CloudEvents"},
-    "ce_id": {"type": "string", "minLength": 1, "description": "Id of this delivery, minted on receipt (UUIDv7)"},
+    "ce_id": {
+        "type": "string",
+        "minLength": 1,
+        "description": "Id of this delivery, minted on receipt (UUIDv7); reconciled- and a UUIDv5 if reconciled",
+    },
     "ce_source": {"type": "string", "minLength": 1, "description": "Which connector received it"},
     "ce_time": {
         "type": "string",
         "pattern": RECEIPT_TIME,
         "description": "When it was received, RFC 3339, UTC, six decimals. Norce sends no time of its own",
+    },
+}
+_ORIGIN: Mapping[str, Schema] = {
+    ORIGIN_HEADER: {
+        "type": "string",
+        "description": f"Absent from what Norce sent; {RECONCILED} for an event that never came and was derived from "
+        "what Commerce Query tells, so ce_time is when that was",
     },
 }
 _JSON: Mapping[str, Schema] = {
@@ -33,12 +44,14 @@ def json_headers() -> Schema:
 
 def event_headers(event_type: str) -> Schema:
     """Headers of an event: CloudEvents 1.0, Kafka's binary mode. ``ce_type`` tells the types of a topic apart."""
-    return _headers(
+    schema = _headers(
         _CLOUD_EVENT,
         {"ce_type": {"const": TYPE_PREFIX + event_type, "description": "Norce's event type with a prefix"}},
         {"ce_partitionkey": {"type": "string", "description": "The record's key"}},
         _JSON,
     )
+    schema["properties"] |= {name: dict(part) for name, part in _ORIGIN.items()}
+    return schema
 
 
 def quarantine_headers() -> Schema:

@@ -12,6 +12,12 @@ from datetime import UTC, datetime, timedelta
 TYPE_PREFIX = "io.norce."
 """What Norce's event type is prefixed with in ``ce_type``."""
 
+ORIGIN_HEADER = "norce_origin"
+"""Header of an event that Norce did not send: where it comes from. What Norce sent does not have it."""
+
+RECONCILED = "reconciled"
+"""The origin of an event that never came and was derived from what Commerce Query tells; its id begins with it too."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

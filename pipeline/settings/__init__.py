@@ -14,6 +14,7 @@ from pipeline.settings.base import SECRETS_DIR_VARIABLE, ProcessSettings, Settin
 from pipeline.settings.drift import DriftSettings
 from pipeline.settings.kafka import KafkaSettings, LogSettings, SchemaRegistrySettings
 from pipeline.settings.privacy import PrivacySettings, key_bytes
+from pipeline.settings.reconcile import ReconcileSettings
 from pipeline.settings.simulator import SimulatorSettings
 from pipeline.settings.sinks import CheckoutChannel, CheckoutSettings, ConnectSettings, SinkSettings
 from pipeline.settings.webhook import WebhookSettings
@@ -28,6 +29,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     SimulatorSettings,
     DriftSettings,
     PrivacySettings,
+    ReconcileSettings,
     SchemaRegistrySettings,
     LogSettings,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "LogSettings",
     "PrivacySettings",
     "ProcessSettings",
+    "ReconcileSettings",
     "SchemaRegistrySettings",
     "SettingsError",
     "SettingsGroup",

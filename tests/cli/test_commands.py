@@ -66,6 +66,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "privacy",
         "forget",
         "reveal",
+        "reconcile",
         "settings",
         "dead-letters",
         "dead-letters list",
@@ -129,6 +130,25 @@ def test_a_setting_that_should_be_json_and_is_not_is_named() -> None:
     )
     assert done.returncode == 2
     assert "NORCE_CHECKOUT_CHANNELS: is not JSON" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "wrong"),
+    [
+        ("NORCE_RECONCILE_APPLICATIONS", "101", "101: not ClientId:ApplicationId"),
+        ("NORCE_RECONCILE_IMPLIED", '{"Dispatched": []}', "Dispatched: no order status of Connect"),
+    ],
+)
+def test_a_reconciliation_that_asks_for_what_does_not_exist_does_not_start(
+    variable: str, value: str, wrong: str
+) -> None:
+    needed = ("BASE_URL", "TOKEN_URL", "QUERY_URL", "CLIENT_ID", "CLIENT_SECRET", "SCOPE")
+    settings = {f"NORCE_RECONCILE_{name}": COMPLETE[f"NORCE_CONNECT_{name}"] for name in needed}
+    settings |= {"NORCE_RECONCILE_APPLICATIONS": "101:1011", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", variable: value}
+    done = command("reconcile", **settings)
+    assert done.returncode == 2
+    assert f"{variable}: " in done.stderr
+    assert wrong in done.stderr
 
 
 def test_a_connect_sink_that_could_not_keep_an_orders_status_does_not_start() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.norce import NorceError, Rejected
 from connectors.norce.errors import Attempt
+from connectors.query import Span
 from connectors.webhook.event_types import Requested
 from connectors.webhook.records import Record, RecordFactory
 from pipeline import topics
@@ -40,6 +43,9 @@ from pipeline.drift.windows import WindowRule
 from pipeline.events import EVENT_TYPES, EventSpec, Reason, UnusableBody, parse
 from pipeline.privacy.keeper import Keeper
 from pipeline.privacy.topics import ORDERS_BUYERS
+from pipeline.reconciliation.compare import Difference, Kind, Missing
+from pipeline.reconciliation.publish import record_of
+from pipeline.reconciliation.records import Sweep
 from tests.contracts.support import Written, kind_of
 from tests.domain.events import HOUR, KEY, event_sequences, payment, received, status
 from tests.domain.groups import group_sequences
@@ -175,6 +181,20 @@ def test_what_became_of_a_dead_letter_keeps_the_contract() -> None:
 
 def test_every_error_of_the_norce_clients_says_what_a_dead_letter_needs() -> None:
     assert {"error", "outcome", "reason", "attempt"} <= set(NorceError("x").describe())
+
+
+# -- reconciliation --------------------------------------------------------------------------------------------------
+
+
+def test_the_record_of_a_sweep_and_the_events_it_publishes_keep_the_contract() -> None:
+    sweep = Sweep(Span(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)), ["1:2"])
+    fields = {"ClientId": 1, "ApplicationId": 2, "ClientOrderRef": "77", "Source": "WEB"}
+    missing = Missing("OrderReceivedEvent", "1:2:77", fields)
+    sweep.miss([missing])
+    sweep.differ([Difference(Kind.ORDER, "1:2:78", None, "received", None)])
+    report = msgspec.json.encode(sweep.record("QueryUnusable: away"))
+    assert kind_of(made(topics.RECONCILIATION, sweep.id.encode(), report)) == "Reconciliation"
+    assert kind_of(written(record_of(missing, "/norce/reconciliation"))) == "OrderReceivedEvent"
 
 
 # -- drift and buyers ------------------------------------------------------------------------------------------------

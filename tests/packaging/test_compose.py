@@ -20,6 +20,7 @@ from pipeline.settings import (
     ConnectSettings,
     KafkaSettings,
     LogSettings,
+    ReconcileSettings,
     SettingsGroup,
     SimulatorSettings,
     WebhookSettings,
@@ -35,6 +36,7 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
     "sink-connect": (KafkaSettings, ConnectSettings, LogSettings),
     "sink-checkout": (KafkaSettings, CheckoutSettings, LogSettings),
     "simulator": (SimulatorSettings, LogSettings),
+    "reconcile": (KafkaSettings, ReconcileSettings, LogSettings),
 }
 
 
@@ -84,7 +86,7 @@ def test_every_process_has_the_settings_it_needs(name: str, service: Any, monkey
 
 
 def test_every_long_running_process_is_asked_for_its_health_on_its_own_port(name: str, service: Any) -> None:
-    if name == "topics":
+    if name in {"topics", "reconcile"}:  # both end by themselves
         assert service["healthcheck"] == {"disable": True}
         return
     group = next(group for group in GROUPS_OF[name] if "port" in group.model_fields)
@@ -106,6 +108,7 @@ def test_every_process_waits_for_what_it_needs(compose: Any) -> None:
         "sink-connect": after_topics,
         "sink-checkout": after_topics,
         "simulator": {"webhook": "service_healthy"},
+        "reconcile": after_topics,
     }
 
 

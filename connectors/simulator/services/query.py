@@ -8,6 +8,7 @@ from typing import Any
 from connectors.simulator.commerce import Commerce, Order
 from connectors.simulator.contract import DoesNotFit, Incoming, Operation
 from connectors.simulator.journal import Call, Journal
+from connectors.simulator.services.query_lists import changed_orders, failed_runs, for_sweeps, shown_run
 from connectors.simulator.services.service import Answer, Refused, Service, Tokens, bearer_token
 
 DEFAULT_TOP = 100
@@ -16,7 +17,7 @@ _FILTER = re.compile(r"\s*(ClientOrderRef|OrderNo)\s+eq\s+'((?:[^']|'')*)'\s*")
 
 
 class Query(Service):
-    """GET Orders, one application at a time."""
+    """GET Orders, one application at a time, and the failed runs of recurring orders."""
 
     name = "query"
 
@@ -32,7 +33,7 @@ class Query(Service):
 
     def order_of(self, operation: Operation, incoming: Incoming) -> str | None:
         try:
-            orders = list(self._chosen(incoming.parameter("$filter")))
+            orders = list(islice(self._chosen(incoming.parameter("$filter")), 2))
         except DoesNotFit:
             return None
         return orders[0].client_order_ref if len(orders) == 1 else None
@@ -41,6 +42,11 @@ class Query(Service):
         application = int(incoming.headers["applicationid"])
         top = int(incoming.parameter("$top") or DEFAULT_TOP)
         skip = int(incoming.parameter("$skip") or 0)
+        if operation.id == "GetRecurringOrderSchedules":
+            runs = failed_runs(self._commerce, incoming.parameter("$filter") or "")
+            if runs is None:
+                raise DoesNotFit("query $filter: only the failed runs of a time are simulated")
+            return Answer(200, {"value": [shown_run(*run) for run in islice(runs, top)]})
         chosen = (order for order in self._chosen(incoming.parameter("$filter")) if order.application_id == application)
         return Answer(200, {"value": [_shown(order) for order in islice(chosen, skip, skip + top)]})
 
@@ -50,9 +56,12 @@ class Query(Service):
     def _chosen(self, condition: str | None) -> Iterable[Order]:
         if condition is None:
             return self._commerce.orders()
+        changed = changed_orders(self._commerce, condition)
+        if changed is not None:
+            return changed
         match = _FILTER.fullmatch(condition)
         if match is None:
-            raise DoesNotFit("query $filter: only ClientOrderRef eq '...' and OrderNo eq '...' are simulated")
+            raise DoesNotFit("query $filter: only ClientOrderRef eq '...', OrderNo eq '...' and sweeps are simulated")
         field, text = match[1], match[2].replace("''", "'")
         order = self._commerce.find(**{"client_order_ref" if field == "ClientOrderRef" else "order_no": text})
         held = order is not None and text in (order.client_order_ref, order.order_no)
@@ -67,10 +76,12 @@ def _shown(order: Order) -> dict[str, Any]:
         "ApplicationId": order.application_id,
         "StatusId": order.status_number,
         "Source": order.source,
+        **for_sweeps(order),
         "Payments": [
             {
                 "PaymentCode": payment.code,
                 "PaymentMethodCode": payment.method,
+                "PaymentRef": payment.reference,
                 "Amount": None if payment.amount is None else float(payment.amount),
                 "CurrencyCode": payment.currency,
             }
