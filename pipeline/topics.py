@@ -37,6 +37,10 @@ UPDATES = "norce.updates"
 QUARANTINE = "norce.quarantine"
 DEAD_LETTERS = "norce.dead-letters"
 
+BODY_RETENTION = timedelta(days=KafkaSettings.model_fields["body_retention_days"].default)
+BODY_SEGMENT = timedelta(days=1)
+BODY_READERS = "the pipeline's processes, and people who may see what buyers are called and how to reach them"
+
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
 ALERTS_TABLE = "alerts"
 WORKER_TABLES = (*ENRICHED, ALERTS_TABLE)
@@ -83,6 +87,15 @@ class TopicRefused(TopicError):
         super().__init__(f"the broker refused to make topic {name}: {cause}")
 
 
+class Tier(StrEnum):
+    """Who may read a topic. The broker's access control has to say the same."""
+
+    PUBLIC = "public"
+    """Everybody in the company: it holds nothing that says who a person is."""
+    PRIVATE = "private"
+    """Only those whom the topic names as its readers."""
+
+
 class Cleanup(StrEnum):
     """What happens to old records."""
 
@@ -92,7 +105,11 @@ class Cleanup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One topic. ``retention`` is for deleted topics; a compacted one keeps the newest record of each key."""
+    """One topic. ``retention`` is for deleted topics; a compacted one keeps the newest record of each key.
+
+    ``readers`` says who may read a private topic. ``bodies`` marks a topic that holds bodies as Norce sent them: its
+    retention is a setting, ``retention`` is the default.
+    """
 
     name: str
     purpose: str
@@ -100,6 +117,15 @@ class TopicSpec:
     value: str
     cleanup: Cleanup = Cleanup.DELETE
     retention: timedelta | None = timedelta(days=90)
+    tier: Tier = Tier.PUBLIC
+    readers: str = ""
+    bodies: bool = False
+
+    def kept(self, kafka: KafkaSettings) -> timedelta | None:
+        """How long records are kept, ``None`` where the newest of each key stays for good."""
+        if self.bodies:
+            return timedelta(days=kafka.body_retention_days)
+        return self.retention if self.cleanup is Cleanup.DELETE else None
 
     def configuration(self, kafka: KafkaSettings) -> dict[str, str]:
         """The topic's configuration at the broker."""
@@ -107,9 +133,24 @@ class TopicSpec:
             "cleanup.policy": self.cleanup.value,
             "min.insync.replicas": str(kafka.min_insync_replicas),
         }
-        if self.cleanup is Cleanup.DELETE and self.retention is not None:
-            configuration["retention.ms"] = str(int(self.retention.total_seconds() * 1000))
+        kept = self.kept(kafka)
+        if kept is not None:
+            configuration["retention.ms"] = _milliseconds(kept)
+        if self.bodies:
+            # A broker deletes whole segments: one that stays open for a week keeps its first body a week too long.
+            configuration["segment.ms"] = _milliseconds(BODY_SEGMENT)
         return configuration
+
+
+def _milliseconds(time: timedelta) -> str:
+    return str(int(time.total_seconds() * 1000))
+
+
+def _bodies(name: str, purpose: str, key: str, value: str) -> TopicSpec:
+    """A topic with bodies as Norce sent them: private, because undocumented fields may hold anything."""
+    return TopicSpec(
+        name, purpose, key, value, retention=BODY_RETENTION, tier=Tier.PRIVATE, readers=BODY_READERS, bodies=True
+    )
 
 
 def _event_topics() -> list[TopicSpec]:
@@ -117,7 +158,7 @@ def _event_topics() -> list[TopicSpec]:
     for spec in EVENT_TYPES.values():
         by_topic.setdefault(spec.topic, []).append(spec.name)
     return [
-        TopicSpec(
+        _bodies(
             name=name,
             purpose=f"as Norce sent them: {', '.join(sorted(types))}",
             key="partition key of the event type",
@@ -141,6 +182,8 @@ def _changelogs(group: str, tables: Iterable[str]) -> list[TopicSpec]:
             value="state, private layout",
             cleanup=Cleanup.COMPACT,
             retention=None,
+            tier=Tier.PRIVATE,
+            readers=f"the processes of {group} alone",
         )
         for table in tables
     ]
@@ -159,7 +202,7 @@ def _enriched(table: str, of: str, key: str) -> TopicSpec:
 
 PUBLIC: tuple[TopicSpec, ...] = (
     *_event_topics(),
-    TopicSpec(
+    _bodies(
         name=QUARANTINE,
         purpose="authenticated requests whose body or type cannot be used",
         key="none",
@@ -195,7 +238,7 @@ PUBLIC: tuple[TopicSpec, ...] = (
         value="derived update, JSON",
         retention=timedelta(days=30),
     ),
-    TopicSpec(
+    _bodies(
         name=DEAD_LETTERS,
         purpose="events that could not be joined and updates that Norce refused",
         key="key of the record it is about",

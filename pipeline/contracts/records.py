@@ -76,11 +76,12 @@ class DriftSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A field that Norce sends in another shape than is documented, or has stopped to send. It holds no value."""
+    """A field that Norce sends in another shape than is documented or has stopped to send, or an event type that the
+    catalogue does not have. It holds no value."""
 
     id: Annotated[str, Meta(description="UUID made from the key")]
-    event_type: Annotated[str, Meta(description="Norce's event type")]
-    kind: Annotated[str, Meta(description="added, retyped, missing, refused, stopped or too_many")]
+    event_type: Annotated[str, Meta(description="Norce's event type; * for a name that may be anything")]
+    kind: Annotated[str, Meta(description="added, retyped, missing, refused, stopped, unknown_type or too_many")]
     field: Annotated[str, Meta(description="Norce's name of the field; * for a name that may be somebody's data")]
     documented: Annotated[Documented | None, Meta(description="What the model says of it, null if it has none")]
     observed: Annotated[

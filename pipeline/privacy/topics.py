@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.settings import KafkaSettings
-from pipeline.topics import Cleanup, TopicSpec
+from pipeline.topics import Cleanup, Tier, TopicSpec
 
 ORDERS_PRIVATE = "norce.orders.private"
 PERSON_KEYS = "norce.person-keys"
@@ -43,6 +43,8 @@ PRIVACY_TOPICS: tuple[TopicSpec, ...] = (
         value="private record, JSON: locks, nonce and ciphertext",
         cleanup=Cleanup.COMPACT,
         retention=None,
+        tier=Tier.PRIVATE,
+        readers="the privacy process, and people who may reveal a buyer and have the keys to",
     ),
     ErasableTopic(
         name=PERSON_KEYS,
@@ -51,6 +53,8 @@ PRIVACY_TOPICS: tuple[TopicSpec, ...] = (
         value="wrapped key, JSON; a tombstone means that the person is forgotten",
         cleanup=Cleanup.COMPACT,
         retention=None,
+        tier=Tier.PRIVATE,
+        readers="the privacy process, and people who may reveal a buyer and have the keys to",
     ),
     TopicSpec(
         name=ORDERS_BUYERS,
@@ -66,6 +70,8 @@ PRIVACY_TOPICS: tuple[TopicSpec, ...] = (
         key="forget, or tick",
         value="names of data keys to destroy, JSON",
         retention=timedelta(days=7),
+        tier=Tier.PRIVATE,
+        readers="the privacy process; people who may forget a person write to it",
     ),
 )
 
