@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline import logs, settings_report, topic_configuration, topics
-from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
+from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, table
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -284,9 +284,13 @@ def drift_watch() -> None:
 @app.command()
 def privacy() -> None:
     """Seal personal values on the private topics, and publish pseudonyms of who bought."""
+    from pipeline.privacy.errors import ChangedKey
     from pipeline.processes import run_privacy
 
-    run_privacy(*read(KafkaSettings, PrivacySettings))
+    try:
+        run_privacy(*read(KafkaSettings, PrivacySettings))
+    except ChangedKey as error:
+        fail(error, USAGE)
 
 
 @app.command()

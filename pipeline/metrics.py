@@ -22,6 +22,12 @@ UPDATES = Counter(
     "newer one of the same order took its place), no_order (Checkout knows no such order) or dead (a dead letter).",
     ("target", "outcome"),
 )
+ALERTS_WITHHELD = Counter(
+    "norce_pipeline_alerts_withheld",
+    "Alerts that wait because 50 of the same thing are open, by kind of thing, each time the thing is looked at. They "
+    "open when others have closed.",
+    ("subject",),
+)
 PENDING = Gauge("norce_pipeline_updates_pending", "Derived updates read and not yet finished, by target.", ("target",))
 LAG = Gauge(
     "norce_pipeline_lag",

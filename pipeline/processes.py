@@ -20,7 +20,7 @@ from pipeline.drift.app import make_drift_watch
 from pipeline.engine import SliceApp
 from pipeline.health import Health, HealthServer
 from pipeline.listening import listen
-from pipeline.privacy import PRIVACY_TOPICS
+from pipeline.privacy import PRIVACY_TOPICS, key_checks
 from pipeline.privacy.app import make_privacy
 from pipeline.settings import (
     CheckoutSettings,
@@ -78,8 +78,9 @@ def run_drift_watch(kafka: KafkaSettings, settings: DriftSettings) -> NoReturn:
 
 
 def run_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> NoReturn:
-    """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
+    """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`, and ``ChangedKey``."""
     asyncio.run(topics.check(kafka, [*topics.PUBLIC, *PRIVACY_TOPICS]))
+    asyncio.run(key_checks.confirm(kafka, settings, first_use=True))
     _run(make_privacy(kafka, settings), settings)
 
 

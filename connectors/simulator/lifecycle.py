@@ -150,7 +150,12 @@ def _payment(index: int, *, complete: bool = True) -> Callable[[ScriptedOrder, s
 def _subscription_failed(order: ScriptedOrder, order_no: str, failures: int) -> Draft:
     fields = {**_shop(order), "SubscriptionId": 5_000 + order.buyer, "RecurringOrderId": 6_000 + order.buyer}
     fields |= {"BasketId": int(order.client_order_ref), "Email": f"buyer{order.buyer}@example.com", **_person(order)}
-    return Draft("SubscriptionFailedEvent", {**fields, "ErrorMessage": f"Charge {failures} was declined"})
+    return Draft("SubscriptionFailedEvent", {**fields, "ErrorMessage": _decline(order, failures)})
+
+
+def _decline(order: ScriptedOrder, failures: int) -> str:
+    """Free text as payment providers write it, with a person in it every other time."""
+    return f"Charge {failures} was declined" + (f", ask buyer{order.buyer}@example.com" if order.buyer % 2 else "")
 
 
 def _capture(state: str, change: Change) -> Callable[[ScriptedOrder, str, int], Draft]:

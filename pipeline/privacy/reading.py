@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from pipeline.partitions import home
 from pipeline.privacy.errors import NothingHeld
 from pipeline.privacy.personal import Personal
-from pipeline.privacy.requests import TICK
+from pipeline.privacy.requests import RESERVED
 from pipeline.privacy.rings import wrapping_of
 from pipeline.privacy.sealing import unseal
 from pipeline.privacy.topics import ORDERS_PRIVATE, PERSON_KEYS
@@ -43,8 +43,8 @@ async def held_keys(kafka: KafkaSettings) -> set[HeldKey]:
         BrokerUnreachable
     """
     held: set[HeldKey] = set()
-    async for record in _read(kafka, PERSON_KEYS, range(kafka.partitions)):
-        if record.key == TICK:
+    async for record in read(kafka, PERSON_KEYS, range(kafka.partitions)):
+        if record.key in RESERVED:
             continue
         key = HeldKey(record.key.decode(), record.partition)
         if record.value is None:
@@ -79,7 +79,7 @@ async def _newest(
 ) -> dict[bytes, bytes]:
     """The newest values of the wanted keys, or of all."""
     found: dict[bytes, bytes] = {}
-    async for record in _read(kafka, topic, partitions):
+    async for record in read(kafka, topic, partitions):
         if wanted is None or record.key in wanted:
             if record.value is None:
                 found.pop(record.key, None)
@@ -88,7 +88,7 @@ async def _newest(
     return found
 
 
-async def _read(kafka: KafkaSettings, topic: str, partitions: Iterable[int]) -> AsyncIterator[Any]:
+async def read(kafka: KafkaSettings, topic: str, partitions: Iterable[int]) -> AsyncIterator[Any]:
     """The records of a topic from its beginning to its end as of now."""
     tps = [TopicPartition(topic, number) for number in partitions]
     async with _consumer(kafka) as consumer:

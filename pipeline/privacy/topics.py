@@ -17,6 +17,7 @@ ORDERS_PRIVATE = "norce.orders.private"
 PERSON_KEYS = "norce.person-keys"
 ORDERS_BUYERS = "norce.orders.buyers"
 FORGET = "norce.persons.forget"
+KEY_CHECKS = "norce.person-keys.checks"
 
 COMPACTION_LAG = timedelta(hours=1)
 """How long an overwritten or deleted record may escape compaction."""
@@ -63,6 +64,16 @@ PRIVACY_TOPICS: tuple[TopicSpec, ...] = (
         value="pseudonyms of e-mail addresses and phone numbers, JSON",
         cleanup=Cleanup.COMPACT,
         retention=None,
+    ),
+    TopicSpec(
+        name=KEY_CHECKS,
+        purpose="private: check values that tell whether a key is the one that was first used under its id",
+        key="ring:key id",
+        value="check value, JSON",
+        cleanup=Cleanup.COMPACT,
+        retention=None,
+        tier=Tier.PRIVATE,
+        readers="the privacy process alone",
     ),
     TopicSpec(
         name=FORGET,
