@@ -13,6 +13,7 @@ import structlog
 
 from pipeline import topics
 from pipeline.agents import make_worker
+from pipeline.contracts.framing import FRAMED_CONTENT_TYPE
 from pipeline.contracts.registry import prefixes
 from pipeline.domain import DEFAULT_POLICIES, PushPolicies
 from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
@@ -51,7 +52,7 @@ def run_worker(kafka: KafkaSettings, settings: WorkerSettings, registry: SchemaR
     policies = read_policies(settings)
     _check_topics(kafka, settings.group, topics.WORKER_TABLES)
     app = make_worker(kafka, settings, policies)
-    app.value_prefixes = prefixes(registry)
+    app.value_prefixes, app.prefixed_content_type = prefixes(registry), FRAMED_CONTENT_TYPE.encode()
     _run(app, settings)
 
 

@@ -248,8 +248,13 @@ PUBLIC: tuple[TopicSpec, ...] = (
 
 
 def catalogue(*groups: tuple[str, Sequence[str]]) -> list[TopicSpec]:
-    """All public topics, and the changelogs of the given ``(consumer group, tables)``."""
-    return [*PUBLIC, *(spec for group, tables in groups for spec in _changelogs(group, tables))]
+    """The topics of the stream, and the changelogs of the given ``(consumer group, tables)``."""
+    return [*PUBLIC, *changelogs(*groups)]
+
+
+def changelogs(*groups: tuple[str, Sequence[str]]) -> tuple[TopicSpec, ...]:
+    """The changelogs of the given ``(consumer group, tables)``."""
+    return tuple(spec for group, tables in groups for spec in _changelogs(group, tables))
 
 
 @asynccontextmanager

@@ -50,7 +50,7 @@ PRIVACY_TOPICS: tuple[TopicSpec, ...] = (
     ErasableTopic(
         name=PERSON_KEYS,
         purpose="private: the data key of each person, wrapped with a key from the settings",
-        key="ClientId:pseudonym",
+        key="ClientId:Pseudonym",
         value="wrapped key, JSON; a tombstone means that the person is forgotten",
         cleanup=Cleanup.COMPACT,
         retention=None,
