@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +22,7 @@ from pipeline.broker import KafkaCluster
 from pipeline.contracts import CATALOGUE, messages
 from pipeline.domain import KINDS
 from pipeline.run.stack import BESIDE, STREAM
+from tests.contracts.kcat import kcat_environment
 from tests.contracts.support import Written, kind_of
 from tests.pipeline.system import System
 from tests.support.kafka import produce, read_all, until
@@ -156,14 +156,14 @@ async def test_every_topic_with_a_schema_has_a_record_after_the_run(system: Syst
 RECIPES = Path(__file__).parent / "recipes"
 
 
-async def recipe(system: System, *words: str | Path, cwd: Path) -> str:
+async def recipe(system: System, *words: str | Path, cwd: Path, **environment: str) -> str:
     """Run a recipe; returns what it prints."""
     process = await asyncio.create_subprocess_exec(
         *words,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
-        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": system.servers},
+        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": system.servers, **environment},
     )
     out, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
@@ -199,9 +199,15 @@ async def test_the_sums_of_the_query_in_the_recipe_are_exact(system: System, tmp
     assert {(status, currency): amount for status, currency, amount in rows} == sums != {}
 
 
-@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is a Debian package that not every machine has")
+@pytest.fixture(scope="module")
+def kcat() -> Mapping[str, str]:
+    return kcat_environment()
+
+
 @pytest.mark.parametrize("topic", topics.ENRICHED.values())
-async def test_kcat_reads_an_enriched_topic_by_the_recipe(system: System, topic: str, tmp_path: Path) -> None:
-    said = await recipe(system, "sh", RECIPES / "read_topic.sh", topic, cwd=tmp_path)
+async def test_kcat_reads_an_enriched_topic_by_the_recipe(
+    system: System, kcat: Mapping[str, str], topic: str, tmp_path: Path
+) -> None:
+    said = await recipe(system, "sh", RECIPES / "read_topic.sh", topic, cwd=tmp_path, **kcat)
     found = dict(line.split("\t", 1) for line in said.splitlines())
     assert {key: json.loads(record) for key, record in found.items()} == await newest(system, topic) != {}
