@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline import logs, settings_report, topics
+from pipeline import logs, settings_report, topic_configuration, topics
 from pipeline.audit.cli import audit
-from pipeline.console import ENVIRONMENT, FAILED, Json, fail, named_errors, read, table
+from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.settings import (
@@ -144,14 +144,35 @@ def simulator() -> None:
 
 
 @topic.command("create")
-def topics_create() -> None:
-    """Make every topic that is not there yet, changelogs included; say what was made."""
+def topics_create(
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Alter what differs: retention, clean-up, replicas in sync. Never partitions."),
+    ] = False,
+) -> None:
+    """Make every topic that is not there yet, changelogs included; say what was made and what differs.
+
+    A topic whose configuration is not as the settings and the catalogue have it is named and left alone, unless
+    --update is given. A shorter retention lets the broker delete older records.
+
+    Example: norce-pipeline topics create --update
+    """
     (kafka,) = load(KafkaSettings)
-    made, present = asyncio.run(topics.create(kafka, settings_report.all_topics()))
+    specs = settings_report.all_topics()
+    made, present = asyncio.run(topics.create(kafka, specs))
     for name in made:
         print(f"made     {name}")
     for name in present:
         print(f"present  {name}")
+    differing = asyncio.run(
+        topic_configuration.differences(kafka, [spec for spec in specs if spec.name in set(present)])
+    )
+    if update:
+        asyncio.run(topic_configuration.update(kafka, differing))
+    for difference in differing:
+        print(f"{'altered' if update else 'differs'}  {difference}")
+    if differing and not update:
+        print("'norce-pipeline topics create --update' alters that", file=sys.stderr)
 
 
 @topic.command("list")
@@ -165,7 +186,9 @@ def topics_list(as_json: Json = False) -> None:
             "topic": spec.name,
             "partitions": counts.get(spec.name),
             "clean-up": spec.cleanup.value,
-            "retention": f"{spec.retention.days} d" if spec.retention else None,
+            "retention": f"{kept.days} d" if (kept := spec.kept(kafka)) else None,
+            "tier": spec.tier.value,
+            "readers": spec.readers or None,
             "key": spec.key,
             "value": spec.value,
             "purpose": spec.purpose,
@@ -178,7 +201,7 @@ def topics_list(as_json: Json = False) -> None:
     shown = [
         {**row, "partitions": row["partitions"] or "missing", "retention": row["retention"] or "-"} for row in rows
     ]
-    table(shown, "topic", "partitions", "clean-up", "retention", "purpose")
+    table(shown, "topic", "tier", "partitions", "clean-up", "retention", "purpose")
 
 
 @app.command("settings")
@@ -269,9 +292,13 @@ app.command("reconcile")(reconciliation.command)
 @app.command()
 def privacy() -> None:
     """Seal personal values on the private topics, and publish pseudonyms of who bought."""
+    from pipeline.privacy.errors import ChangedKey
     from pipeline.processes import run_privacy
 
-    run_privacy(*read(KafkaSettings, PrivacySettings))
+    try:
+        run_privacy(*read(KafkaSettings, PrivacySettings))
+    except ChangedKey as error:
+        fail(error, USAGE)
 
 
 @app.command()

@@ -25,6 +25,12 @@ UPDATES = Counter(
     "Counted when it is written to the ledger.",
     ("target", "outcome"),
 )
+ALERTS_WITHHELD = Counter(
+    "norce_pipeline_alerts_withheld",
+    "Alerts that wait because 50 of the same thing are open, by kind of thing, each time the thing is looked at. They "
+    "open when others have closed.",
+    ("subject",),
+)
 PENDING = Gauge("norce_pipeline_updates_pending", "Derived updates read and not yet finished, by target.", ("target",))
 PARKED_KEYS = Gauge("norce_pipeline_parked_keys", "Keys whose events wait behind one that cannot be folded.")
 PARKED_EVENTS = Gauge("norce_pipeline_parked_events", "Events of parked keys, those that cannot be folded included.")

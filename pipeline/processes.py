@@ -13,6 +13,7 @@ import structlog
 
 from pipeline import topics
 from pipeline.agents import make_worker
+from pipeline.contracts.framing import FRAMED_CONTENT_TYPE
 from pipeline.contracts.registry import prefixes
 from pipeline.domain import DEFAULT_POLICIES, PushPolicies
 from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
@@ -20,7 +21,7 @@ from pipeline.drift.app import make_drift_watch
 from pipeline.engine import SliceApp
 from pipeline.health import Health, HealthServer
 from pipeline.listening import listen
-from pipeline.privacy import PRIVACY_TOPICS
+from pipeline.privacy import PRIVACY_TOPICS, key_checks
 from pipeline.privacy.app import make_privacy
 from pipeline.settings import (
     CheckoutSettings,
@@ -51,7 +52,7 @@ def run_worker(kafka: KafkaSettings, settings: WorkerSettings, registry: SchemaR
     policies = read_policies(settings)
     _check_topics(kafka, settings.group, topics.WORKER_TABLES)
     app = make_worker(kafka, settings, policies)
-    app.value_prefixes = prefixes(registry)
+    app.value_prefixes, app.prefixed_content_type = prefixes(registry), FRAMED_CONTENT_TYPE.encode()
     _run(app, settings)
 
 
@@ -78,8 +79,9 @@ def run_drift_watch(kafka: KafkaSettings, settings: DriftSettings) -> NoReturn:
 
 
 def run_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> NoReturn:
-    """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
+    """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`, and ``ChangedKey``."""
     asyncio.run(topics.check(kafka, [*topics.PUBLIC, *PRIVACY_TOPICS]))
+    asyncio.run(key_checks.confirm(kafka, settings, first_use=True))
     _run(make_privacy(kafka, settings), settings)
 
 

@@ -41,6 +41,10 @@ COMMANDS = "norce.commands"
 LEDGER = "norce.ledger"
 RECONCILIATION = "norce.reconciliation"
 
+BODY_RETENTION = timedelta(days=KafkaSettings.model_fields["body_retention_days"].default)
+BODY_SEGMENT = timedelta(days=1)
+BODY_READERS = "the pipeline's processes, and people who may see what buyers are called and how to reach them"
+
 #: Tables of each stateful process; their changelog topics are named after the process's consumer group.
 ALERTS_TABLE = "alerts"
 PARKED_TABLE = "parked"
@@ -88,6 +92,15 @@ class TopicRefused(TopicError):
         super().__init__(f"the broker refused to make topic {name}: {cause}")
 
 
+class Tier(StrEnum):
+    """Who may read a topic. The broker's access control has to say the same."""
+
+    PUBLIC = "public"
+    """Everybody in the company: it holds nothing that says who a person is."""
+    PRIVATE = "private"
+    """Only those whom the topic names as its readers."""
+
+
 class Cleanup(StrEnum):
     """What happens to old records."""
 
@@ -97,7 +110,11 @@ class Cleanup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One topic. ``retention`` is for deleted topics; a compacted one keeps the newest record of each key."""
+    """One topic. ``retention`` is for deleted topics; a compacted one keeps the newest record of each key.
+
+    ``readers`` says who may read a private topic. ``bodies`` marks a topic that holds bodies as Norce sent them: its
+    retention is a setting, ``retention`` is the default.
+    """
 
     name: str
     purpose: str
@@ -105,6 +122,15 @@ class TopicSpec:
     value: str
     cleanup: Cleanup = Cleanup.DELETE
     retention: timedelta | None = timedelta(days=90)
+    tier: Tier = Tier.PUBLIC
+    readers: str = ""
+    bodies: bool = False
+
+    def kept(self, kafka: KafkaSettings) -> timedelta | None:
+        """How long records are kept, ``None`` where the newest of each key stays for good."""
+        if self.bodies:
+            return timedelta(days=kafka.body_retention_days)
+        return self.retention if self.cleanup is Cleanup.DELETE else None
 
     def configuration(self, kafka: KafkaSettings) -> dict[str, str]:
         """The topic's configuration at the broker."""
@@ -112,9 +138,24 @@ class TopicSpec:
             "cleanup.policy": self.cleanup.value,
             "min.insync.replicas": str(kafka.min_insync_replicas),
         }
-        if self.cleanup is Cleanup.DELETE and self.retention is not None:
-            configuration["retention.ms"] = str(int(self.retention.total_seconds() * 1000))
+        kept = self.kept(kafka)
+        if kept is not None:
+            configuration["retention.ms"] = _milliseconds(kept)
+        if self.bodies:
+            # A broker deletes whole segments: one that stays open for a week keeps its first body a week too long.
+            configuration["segment.ms"] = _milliseconds(BODY_SEGMENT)
         return configuration
+
+
+def _milliseconds(time: timedelta) -> str:
+    return str(int(time.total_seconds() * 1000))
+
+
+def _bodies(name: str, purpose: str, key: str, value: str) -> TopicSpec:
+    """A topic with bodies as Norce sent them: private, because undocumented fields may hold anything."""
+    return TopicSpec(
+        name, purpose, key, value, retention=BODY_RETENTION, tier=Tier.PRIVATE, readers=BODY_READERS, bodies=True
+    )
 
 
 def _event_topics() -> list[TopicSpec]:
@@ -122,7 +163,7 @@ def _event_topics() -> list[TopicSpec]:
     for spec in EVENT_TYPES.values():
         by_topic.setdefault(spec.topic, []).append(spec.name)
     return [
-        TopicSpec(
+        _bodies(
             name=name,
             purpose=f"as Norce sent them: {', '.join(sorted(types))}",
             key="partition key of the event type",
@@ -146,6 +187,8 @@ def _changelogs(group: str, tables: Iterable[str]) -> list[TopicSpec]:
             value="state, private layout",
             cleanup=Cleanup.COMPACT,
             retention=None,
+            tier=Tier.PRIVATE,
+            readers=f"the processes of {group} alone",
         )
         for table in tables
     ]
@@ -164,7 +207,7 @@ def _enriched(table: str, of: str, key: str) -> TopicSpec:
 
 PUBLIC: tuple[TopicSpec, ...] = (
     *_event_topics(),
-    TopicSpec(
+    _bodies(
         name=QUARANTINE,
         purpose="authenticated requests whose body or type cannot be used",
         key="none",
@@ -200,7 +243,7 @@ PUBLIC: tuple[TopicSpec, ...] = (
         value="derived update, JSON",
         retention=timedelta(days=30),
     ),
-    TopicSpec(
+    _bodies(
         name=DEAD_LETTERS,
         purpose="events that could not be joined and updates that Norce refused",
         key="key of the record it is about",
@@ -230,18 +273,25 @@ PUBLIC: tuple[TopicSpec, ...] = (
 INTERNAL: tuple[TopicSpec, ...] = (
     TopicSpec(
         name=COMMANDS,
-        purpose="commands of operators to the workers, in the partition whose state they are about; private",
+        purpose="commands of operators to the workers, in the partition whose state they are about",
         key="key of the record it is about",
-        value="command, JSON",
+        value="command, private layout",
         retention=timedelta(days=30),
+        tier=Tier.PRIVATE,
+        readers="the worker; who may write to it can release and drop what is parked",
     ),
 )
 """Topics between the pipeline's own processes. Their records have no contract."""
 
 
 def catalogue(*groups: tuple[str, Sequence[str]]) -> list[TopicSpec]:
-    """All public and internal topics, and the changelogs of the given ``(consumer group, tables)``."""
-    return [*PUBLIC, *INTERNAL, *(spec for group, tables in groups for spec in _changelogs(group, tables))]
+    """The topics of the stream, and the changelogs of the given ``(consumer group, tables)``."""
+    return [*PUBLIC, *INTERNAL, *changelogs(*groups)]
+
+
+def changelogs(*groups: tuple[str, Sequence[str]]) -> tuple[TopicSpec, ...]:
+    """The changelogs of the given ``(consumer group, tables)``."""
+    return tuple(spec for group, tables in groups for spec in _changelogs(group, tables))
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
-from connectors.norce import OrderStatus, Unaddressable
+from connectors.norce import Unaddressable
+from pipeline.events import NorceOrderStatus
 
 INT32_MAX = 2**31 - 1
 _PLAIN_DECIMAL = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -35,7 +36,7 @@ class SendOrderStatusRequest(_ConnectModel):
 
     client_order_ref: Int32 | None = None
     erp_order_no: str | None = None
-    order_status: OrderStatus | None = None
+    order_status: NorceOrderStatus | None = None
     account_id: Int32 | None = None
     infos: tuple[OrderInfo, ...] = ()
 

@@ -22,7 +22,7 @@ from connectors.norce.errors import (
 from connectors.norce.identity import ClientCredentials
 from connectors.norce.limits import Limits
 from connectors.norce.metrics import NorceMetrics
-from connectors.norce.order_status import OrderStatus, status_named, status_numbered
+from connectors.norce.order_status import status_named, status_numbered
 from connectors.norce.patience import Patience, persist
 from connectors.norce.tokens import Credentials, StaticTokens
 from connectors.norce.transport import Answer, Request, Token, Transport
@@ -44,7 +44,6 @@ __all__ = [
     "NotConfigured",
     "NotYet",
     "OrderNotFound",
-    "OrderStatus",
     "Outcome",
     "Patience",
     "Rejected",

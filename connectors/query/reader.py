@@ -10,7 +10,8 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.norce import Answer, NorceApi, NotYet, OrderNotFound, OrderStatus, Patience, Request, status_numbered
+from connectors.norce import Answer, NorceApi, NotYet, OrderNotFound, Patience, Request, status_numbered
+from pipeline.events import NorceOrderStatus
 
 APPLICATION_HEADER = "ApplicationId"
 
@@ -39,7 +40,7 @@ class OrderReader:
 
     async def status(
         self, client_order_ref: str, application_id: int, *, patience: Patience | None = None
-    ) -> OrderStatus:
+    ) -> NorceOrderStatus:
         """The status an order has now.
 
         An order that Query does not know yet is looked for until the deadline: the event may be ahead of Query.

@@ -148,13 +148,16 @@ def _payment(index: int, *, complete: bool = True) -> Callable[[ScriptedOrder, s
 
 
 def _subscription_failed(order: ScriptedOrder, order_no: str, failures: int) -> Draft:
-    run = FailedRun(
-        10 * order.number + failures, 5_000 + order.buyer, 6_000 + order.buyer, f"Charge {failures} was declined"
-    )
+    run = FailedRun(10 * order.number + failures, 5_000 + order.buyer, 6_000 + order.buyer, _decline(order, failures))
     fields = {**_shop(order), "SubscriptionId": run.subscription_id, "RecurringOrderId": run.recurring_order_id}
     fields |= {"RecurringOrderScheduleId": run.id, "BasketId": int(order.client_order_ref)}
     fields |= {"Email": f"buyer{order.buyer}@example.com", **_person(order), "ErrorMessage": run.error_message}
     return Draft("SubscriptionFailedEvent", fields, Change(failed_run=run))
+
+
+def _decline(order: ScriptedOrder, failures: int) -> str:
+    """Free text as payment providers write it, with a person in it every other time."""
+    return f"Charge {failures} was declined" + (f", ask buyer{order.buyer}@example.com" if order.buyer % 2 else "")
 
 
 def _capture(state: str, change: Change) -> Callable[[ScriptedOrder, str, int], Draft]:

@@ -70,7 +70,8 @@ def _subscription(rng: Random, shop: Shop) -> Fields:
     number = rng.randrange(1, 1_000)
     ids: tuple[Fields, ...] = ({"SubscriptionId": 7_000 + number}, {"RecurringOrderId": 8_000 + number}, {})
     buyer = {"Email": f"buyer{number}@example.com", "FirstName": "Test", "LastName": f"Buyer {number}"}
-    return {"ApplicationId": shop.application_id, **rng.choice(ids), **buyer, "ErrorMessage": "The card has expired"}
+    message = f"The card of {buyer['FirstName']} {buyer['LastName']} has expired"
+    return {"ApplicationId": shop.application_id, **rng.choice(ids), **buyer, "ErrorMessage": message}
 
 
 def _nothing_more(rng: Random, shop: Shop) -> Fields:

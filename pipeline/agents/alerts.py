@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from pipeline import topics
+import structlog
+
+from pipeline import metrics, topics
 from pipeline.dead_letters.records import JSON_HEADERS
 from pipeline.domain import KINDS, KINDS_BY_NAME, Key, Recorded, decode_recorded, encode_alert, encode_recorded
 from pipeline.domain.alerts import Review
 from pipeline.domain.limits import SWEPT_AT_ONCE
 from pipeline.engine import Outgoing, SliceTable, Step
+
+log = structlog.get_logger(__name__)
 
 _DUE, _SUBJECT, _BETWEEN = b"d", b"s", b"|"
 
@@ -48,6 +52,9 @@ class AlertBook:
         """Put what a review came to into a step: the records, what is kept, the index."""
         for alert in review.alerts:
             step.send(topics.ALERTS, Outgoing(alert.id.encode(), encode_alert(alert), JSON_HEADERS))
+        if review.withheld:
+            metrics.ALERTS_WITHHELD.labels(KINDS[type(key)].name).inc(review.withheld)
+            log.warning("more alerts than are opened of one thing", key=key.text, withheld=review.withheld)
         after, subject = review.recorded, _subject(key)
         if after != before:
             step.change(self.table, _SUBJECT + subject, encode_recorded(after))

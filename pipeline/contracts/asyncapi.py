@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of the public topics. Values stand in files of their own, which it refers to."""
+"""The AsyncAPI 3 document of all topics. Values stand in files of their own, which it refers to."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ partition, in the order in which they were written. A record may be written agai
 it has one. In a compacted topic the newest record of a key stands for all before it, and a record without a value says
 that the key is gone.
 
+A topic is public, which everybody in the company may read, or private (x-tier), which those may whom x-readers names.
+The broker's access control has to say the same. Changelogs are listed with no records: their layout is private to one
+process and may change at any time. They begin with the process's consumer group, which is a setting.
+
 An installation with a schema registry puts the id of the schema before the values that its worker makes, in Confluent's
-wire format: a zero byte, four bytes of id, and then the JSON."""
+wire format: a zero byte, four bytes of id, and then the JSON. The header content-type of such a record says
+application/vnd.confluent.json, because its value is no JSON."""
 
 
 def asyncapi(catalogue: Iterable[TopicSpec], version: str) -> dict[str, Any]:
@@ -42,6 +47,7 @@ def asyncapi(catalogue: Iterable[TopicSpec], version: str) -> dict[str, Any]:
                 "messages": [{"$ref": f"#/channels/{name}/messages/{kind.name}"} for kind in kinds],
             }
             for name, (_, kinds) in bound.items()
+            if kinds
         },
         "components": {"messages": {kind.name: _message(kind) for _, kinds in bound.values() for kind in kinds}},
     }
@@ -59,10 +65,17 @@ def _channel(topic: TopicSpec, kinds: Iterable[Message]) -> dict[str, Any]:
         if kept is not None
         else "Records are kept for as long as the broker's own setting says."
     )
+    if topic.bodies:
+        lasting = f"{lasting[:-1]}, unless NORCE_KAFKA_BODY_RETENTION_DAYS says otherwise."
+    read_by = {"x-readers": topic.readers} if topic.readers else {}
+    if topic.readers:
+        lasting += f" Private, for {topic.readers}."
     return {
         "address": topic.name,
         "title": topic.name,
         "description": f"{topic.purpose[0].upper()}{topic.purpose[1:]}. Key: {topic.key}. {lasting}",
+        "x-tier": topic.tier.value,
+        **read_by,
         "messages": {kind.name: {"$ref": f"#/components/messages/{kind.name}"} for kind in kinds},
         "bindings": {
             "kafka": {"topic": topic.name, "topicConfiguration": configuration, "bindingVersion": KAFKA_BINDING}

@@ -14,24 +14,60 @@ from pipeline import topics
 from pipeline.contracts import headers
 from pipeline.contracts.alerts import alert_kinds
 from pipeline.contracts.keys import EVENT_KEYS, SUBSCRIPTION_KEYS, key_schema
-from pipeline.contracts.records import Buyers, DeadLetter, DriftReport
+from pipeline.contracts.records import (
+    Buyers,
+    DeadLetter,
+    DriftReport,
+    ForgetRequest,
+    KeyCheck,
+    PrivateRecord,
+    PublishedMark,
+    WrappedKey,
+)
 from pipeline.contracts.schemas import Schema, copy_schema, event_schema, struct_schema
 from pipeline.dead_letters.resolutions import Resolution
 from pipeline.domain import Alert, CheckoutUpdate, ConnectUpdate
 from pipeline.domain.kinds import KINDS
-from pipeline.drift.topics import DRIFT, DRIFT_TOPICS
+from pipeline.drift.topics import DRIFT, DRIFT_TABLES, DRIFT_TOPICS
 from pipeline.events import EVENT_TYPES, Deduplication, EventSpec
 from pipeline.ledger import LedgerEntry
-from pipeline.privacy.topics import ORDERS_BUYERS, PRIVACY_TOPICS
+from pipeline.privacy.topics import (
+    FORGET,
+    KEY_CHECKS,
+    ORDERS_BUYERS,
+    ORDERS_PRIVATE,
+    PERSON_KEYS,
+    PRIVACY_TOPICS,
+)
 from pipeline.reconciliation.records import Reconciliation
+from pipeline.settings import (
+    CheckoutSettings,
+    ConnectSettings,
+    DriftSettings,
+    ProcessSettings,
+    WorkerSettings,
+)
 from pipeline.topics import Cleanup, TopicSpec
 
-CATALOGUE: tuple[TopicSpec, ...] = (
-    *topics.PUBLIC,
-    *DRIFT_TOPICS,
-    *(topic for topic in PRIVACY_TOPICS if topic.name == ORDERS_BUYERS),
+
+def default_group(settings: type[ProcessSettings]) -> str:
+    """The consumer group of a process where nothing else is set."""
+    return str(settings.model_fields["group"].default)
+
+
+CHANGELOGS: tuple[TopicSpec, ...] = topics.changelogs(
+    (default_group(WorkerSettings), topics.WORKER_TABLES),
+    (default_group(ConnectSettings), topics.SINK_TABLES),
+    (default_group(CheckoutSettings), topics.SINK_TABLES),
+    (default_group(DriftSettings), DRIFT_TABLES),
 )
-"""Every public topic. Changelogs and private topics belong to one process each and have no contract."""
+"""The changelogs under the default names of the consumer groups."""
+
+UNPROMISED: tuple[TopicSpec, ...] = (*CHANGELOGS, *topics.INTERNAL)
+"""Topics between the pipeline's own processes: the layout of their records is private."""
+
+CATALOGUE: tuple[TopicSpec, ...] = (*topics.PUBLIC, *DRIFT_TOPICS, *PRIVACY_TOPICS, *UNPROMISED)
+"""Every topic."""
 
 RECORDS: Mapping[str, tuple[type, ...]] = {
     **{topics.ENRICHED[kind.table]: (kind.record,) for kind in KINDS.values()},
@@ -43,6 +79,10 @@ RECORDS: Mapping[str, tuple[type, ...]] = {
     DRIFT: (DriftReport,),
     topics.RECONCILIATION: (Reconciliation,),
     ORDERS_BUYERS: (Buyers,),
+    ORDERS_PRIVATE: (PrivateRecord, PublishedMark),
+    PERSON_KEYS: (WrappedKey,),
+    KEY_CHECKS: (KeyCheck,),
+    FORGET: (ForgetRequest,),
 }
 """The records of each topic whose values the pipeline makes itself."""
 
@@ -50,6 +90,14 @@ COPIES: Mapping[str, Mapping[str, str]] = {
     topics.SUBSCRIPTION_FAILURES: {"SubscriptionFailedEvent": "CopiedSubscriptionFailedEvent"},
 }
 """Topics with copies of events, without personal data: event type to the name of its copy."""
+
+FRAMED: tuple[str, ...] = (*topics.ENRICHED.values(), topics.ALERTS, topics.UPDATES)
+"""Topics whose values are framed if a registry is configured: what the worker makes.
+
+Events and quarantine hold the bytes that Norce sent, and dead letters are for people: they stay as they are.
+"""
+
+WITHOUT_HEADERS = frozenset({ORDERS_PRIVATE, PERSON_KEYS, FORGET})
 
 KEYS: Mapping[str, str] = {
     topics.ENRICHED["subscriptions"]: " or ".join(SUBSCRIPTION_KEYS),
@@ -59,11 +107,11 @@ KEYS: Mapping[str, str] = {
 
 
 class UnboundTopic(Exception):
-    """A public topic is in no table that says what its records are."""
+    """A topic is in no table that says what its records are."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"topic {name} is public and pipeline/contracts/bindings.py does not say what its records are")
+        super().__init__(f"pipeline/contracts/bindings.py does not say what the records of topic {name} are")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +133,8 @@ def messages(topic: TopicSpec) -> tuple[Message, ...]:
     Raises:
         UnboundTopic
     """
+    if topic in UNPROMISED:
+        return ()
     if topic.name in RECORDS:
         return tuple(_record(topic, record) for record in RECORDS[topic.name])
     if topic.name == topics.QUARANTINE:
@@ -110,7 +160,9 @@ _MORE: Mapping[type, Callable[[], str]] = {Alert: alert_kinds}
 def _record(topic: TopicSpec, record: type[Any]) -> Message:
     schema = struct_schema(record)
     description = _MORE[record]() if record in _MORE else ""
-    return Message(record.__name__, schema["description"], _key(topic), headers.json_headers(), schema, description)
+    bare = topic.name in WITHOUT_HEADERS
+    found = headers.no_headers() if bare else headers.json_headers(framed=topic.name in FRAMED)
+    return Message(record.__name__, schema["description"], _key(topic), found, schema, description)
 
 
 def _key(topic: TopicSpec) -> Schema | None:

@@ -17,6 +17,8 @@ type, value of an enumeration, bound or pattern added        breaking, readers d
 type, value, bound or pattern taken away                     breaking, stored records still have it
 kind of record added to any other topic                      breaking, nothing in a header tells it apart
 layout of the key, clean-up, shorter retention, media type   breaking
+private that was public                                      breaking
+public that was private                                      compatible
 ===========================================================  ==========
 """
 
@@ -113,6 +115,8 @@ def _topic(old: Topic, new: Topic) -> Iterator[Change]:
         shorter = new.retention_ms is not None and (old.retention_ms is None or new.retention_ms < old.retention_ms)
         effect = Effect.BREAKING if shorter else Effect.COMPATIBLE
         yield Change(effect, new.name, f"records are kept for {_days(new)}, were {_days(old)}")
+    if old.tier != new.tier:
+        yield Change(Effect.BREAKING if new.tier == "private" else Effect.COMPATIBLE, new.name, f"is {new.tier} now")
     for name in old.kinds:
         if name not in new.kinds:
             yield Change(Effect.BREAKING, new.name, f"records {name} were removed")

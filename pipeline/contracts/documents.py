@@ -69,6 +69,7 @@ class Topic:
 
     name: str
     description: str
+    tier: str
     cleanup: str
     retention_ms: int | None
     kinds: Mapping[str, Kind]
@@ -87,6 +88,7 @@ def _topic(channel: Mapping[str, Any], whole: Schema, found: Documents) -> Topic
     return Topic(
         name=channel["address"],
         description=channel["description"],
+        tier=channel.get("x-tier", "public"),
         cleanup=",".join(configuration["cleanup.policy"]),
         retention_ms=configuration.get("retention.ms"),
         kinds={

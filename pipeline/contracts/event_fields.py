@@ -23,7 +23,7 @@ FIELDS: Mapping[str, str] = {
     "Email": "E-mail address of the buyer",
     "EntityChanged": "Table of Norce that changed, free text",
     "ErpOrderNo": "Order number in the ERP",
-    "ErrorMessage": "What went wrong; free text that may name a person",
+    "ErrorMessage": "What went wrong; free text that may name a person, masked in everything that is derived from it",
     "FirstName": "First name of the buyer",
     "JobId": "Norce JobId",
     "LastName": "Last name of the buyer",

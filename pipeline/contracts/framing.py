@@ -5,6 +5,15 @@ from __future__ import annotations
 import struct
 
 MAGIC = 0
+
+CONTENT_TYPE = "application/json"
+FRAMED_CONTENT_TYPE = "application/vnd.confluent.json"
+"""Media type of a framed value, which is no JSON: a parser of JSON that is chosen by the media type would fail.
+
+Neither Confluent nor CloudEvents names one: Confluent's serializers set no such header, CloudEvents asks for the media
+type of the value. It is formed like ``application/vnd.confluent.avro``, which others use for framed Avro, and without
+``+json``, because RFC 6839 promises that what has it can be parsed as JSON.
+"""
 _PREFIX = struct.Struct(">BI")
 
 

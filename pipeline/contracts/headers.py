@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.contracts.framing import CONTENT_TYPE, FRAMED_CONTENT_TYPE
 from pipeline.events.envelope import ORIGIN_HEADER, RECONCILED, TYPE_PREFIX
 
 Schema = dict[str, Any]
@@ -33,13 +34,26 @@ _ORIGIN: Mapping[str, Schema] = {
     },
 }
 _JSON: Mapping[str, Schema] = {
-    "content-type": {"const": "application/json", "description": "Media type of the value"},
+    "content-type": {"const": CONTENT_TYPE, "description": "Media type of the value"},
 }
 
 
-def json_headers() -> Schema:
-    """Headers of every JSON record that the pipeline makes."""
-    return _headers(_JSON)
+_FRAMED: Mapping[str, Schema] = {
+    "content-type": {
+        "enum": [CONTENT_TYPE, FRAMED_CONTENT_TYPE],
+        "description": "Media type of the value; the second one in an installation with a schema registry",
+    },
+}
+
+
+def json_headers(*, framed: bool = False) -> Schema:
+    """Headers of every JSON record that the pipeline makes; ``framed`` if a schema's id may come before its value."""
+    return _headers(_FRAMED if framed else _JSON)
+
+
+def no_headers() -> Schema:
+    """Headers of records that have none."""
+    return _headers()
 
 
 def event_headers(event_type: str) -> Schema:

@@ -91,11 +91,12 @@ class DriftSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A field that Norce sends in another shape than is documented, or has stopped to send. It holds no value."""
+    """A field that Norce sends in another shape than is documented or has stopped to send, or an event type that the
+    catalogue does not have. It holds no value."""
 
     id: Annotated[str, Meta(description="UUID made from the key")]
-    event_type: Annotated[str, Meta(description="Norce's event type")]
-    kind: Annotated[str, Meta(description="added, retyped, missing, refused, stopped or too_many")]
+    event_type: Annotated[str, Meta(description="Norce's event type; * for a name that may be anything")]
+    kind: Annotated[str, Meta(description="added, retyped, missing, refused, stopped, unknown_type or too_many")]
     field: Annotated[str, Meta(description="Norce's name of the field; * for a name that may be somebody's data")]
     documented: Annotated[Documented | None, Meta(description="What the model says of it, null if it has none")]
     observed: Annotated[
@@ -108,6 +109,50 @@ class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: Annotated[bool, Meta(description="Whether the body was not taken as an event")]
     first_seen_at: Annotated[str, Meta(description="Receipt of the first such body; RFC 3339, UTC, six decimals")]
     source: Annotated[DriftSource, Meta(description="The first such body")]
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """A data key that a private record is locked with."""
+
+    name: Annotated[str, Meta(description="Key of the data key's record: ClientId and pseudonym")]
+    key_id: Annotated[str, Meta(description="Which of the data keys that were kept under the name, 16 hex digits")]
+
+
+class PrivateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The personal values of an order, sealed: all of its locks together open it."""
+
+    locks: Annotated[list[Lock], Meta(description="The data keys, sorted by name; without any one it stays closed")]
+    nonce: Annotated[str, Meta(description="Nonce of AES-256-GCM, 12 bytes, base64")]
+    ciphertext: Annotated[str, Meta(description="JSON of the values by attribute, AES-256-GCM with its tag, base64")]
+
+
+class PublishedMark(msgspec.Struct, frozen=True, kw_only=True):
+    """With which keys the pseudonyms of a partition were published; its key is published."""
+
+    keys: Annotated[list[str], Meta(description="Ids of pseudonym keys, the one in use first")]
+    after: Annotated[str | None, Meta(description="Order up to which it is done, null if it is done")]
+
+
+class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The data key of a person, wrapped. No record: the person is forgotten."""
+
+    id: Annotated[str, Meta(description="Tells it from a later data key under the same name, 16 hex digits")]
+    kek: Annotated[str, Meta(description="Id of the key-encryption key")]
+    key: Annotated[str, Meta(description="Nonce, data key and tag of AES-256-GCM, base64")]
+
+
+class KeyCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Tells whether a key is the one that was first used under its id."""
+
+    check: Annotated[str, Meta(description="128 bits of an HMAC-SHA256 under the key, 32 hex digits")]
+
+
+class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to destroy data keys, or with the key tick nothing but a sign of life."""
+
+    names: Annotated[
+        list[str] | UnsetType, Meta(description="Keys of the data keys' records, sorted; absent in a tick")
+    ] = UNSET
 
 
 class Buyers(msgspec.Struct, frozen=True, kw_only=True):

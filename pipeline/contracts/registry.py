@@ -11,20 +11,13 @@ from collections.abc import Mapping
 
 import httpx
 
-from pipeline import topics
-from pipeline.contracts.bindings import CATALOGUE, messages
+from pipeline.contracts.bindings import CATALOGUE, FRAMED, messages
 from pipeline.contracts.framing import prefix
 from pipeline.contracts.schemas import Schema, union_schema
 from pipeline.settings import SchemaRegistrySettings
 
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
-
-FRAMED: tuple[str, ...] = (*topics.ENRICHED.values(), topics.ALERTS, topics.UPDATES)
-"""Topics whose values are framed if a registry is configured: what the worker makes.
-
-Events and quarantine hold the bytes that Norce sent, and dead letters are for people: they stay as they are.
-"""
 
 
 class RegistryError(Exception):

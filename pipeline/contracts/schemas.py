@@ -35,10 +35,12 @@ def struct_schema(record: type[Any]) -> Schema:
 
 
 def event_schema(spec: EventSpec) -> Schema:
-    """The schema of the bodies of an event type, with what is personal data marked as ``x-personal-data``."""
+    """The schema of the bodies of an event type, with personal data marked as ``x-personal-data``, and what may hold
+    some as ``x-free-text``."""
     schema = spec.model.model_json_schema(by_alias=True)
     schema["description"] = cleandoc(spec.model.__doc__ or spec.name).replace("``", "")
     kinds = {str(spec.model.model_fields[name].alias): kind for name, kind in spec.personal_data.items()}
+    texts = {str(spec.model.model_fields[name].alias) for name in spec.free_text}
     for name, field in schema["properties"].items():
         field.pop("title", None)
         field.pop("default", None)  # an absent field is absent: nothing fills it in
@@ -46,6 +48,8 @@ def event_schema(spec: EventSpec) -> Schema:
             field.setdefault("description", FIELDS[name])
         if name in kinds:
             field["x-personal-data"] = kinds[name]
+        if name in texts:
+            field["x-free-text"] = True
     return _document(spec.name, schema, {})
 
 

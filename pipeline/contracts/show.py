@@ -9,7 +9,7 @@ from pipeline.contracts.documents import ASYNCAPI, Kind, Topic, read, read_topic
 from pipeline.contracts.inclusion import Schema, alternatives, join
 from pipeline.contracts.publishing import PUBLISHED
 
-TOPIC_COLUMNS = ("topic", "records", "about")
+TOPIC_COLUMNS = ("topic", "tier", "records", "about")
 FIELD_COLUMNS = ("record", "field", "type", "meaning")
 
 Row = dict[str, Any]
@@ -32,7 +32,15 @@ def schemas(topic: Topic) -> Mapping[str, Any]:
 
 def topic_rows(topics: Iterable[Topic]) -> list[Row]:
     """One row per topic."""
-    return [{"topic": topic.name, "records": ", ".join(topic.kinds), "about": topic.description} for topic in topics]
+    return [
+        {
+            "topic": topic.name,
+            "tier": topic.tier,
+            "records": ", ".join(topic.kinds) or "private layout",
+            "about": topic.description,
+        }
+        for topic in topics
+    ]
 
 
 def field_rows(topic: Topic) -> list[Row]:

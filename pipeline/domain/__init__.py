@@ -65,7 +65,7 @@ from pipeline.domain.keys import (
 from pipeline.domain.kinds import KINDS, KINDS_BY_NAME, Kind
 from pipeline.domain.limits import REPEAT_WINDOW
 from pipeline.domain.order import order_view
-from pipeline.domain.policy import DEFAULT_POLICIES, NorceOrderStatus, PushPolicies, PushPolicy
+from pipeline.domain.policy import DEFAULT_POLICIES, PushPolicies, PushPolicy
 from pipeline.domain.product import product_view
 from pipeline.domain.product_records import ProductView
 from pipeline.domain.records import (
@@ -128,7 +128,6 @@ __all__ = [
     "Kind",
     "MalformedKey",
     "MisplacedEvent",
-    "NorceOrderStatus",
     "OrderKey",
     "OrderStatus",
     "OrderView",

@@ -22,6 +22,7 @@ import msgspec
 
 from pipeline.domain.amounts import number, plain
 from pipeline.domain.limits import CHANGE_HISTORY, MAX_ERROR_MESSAGE, MAX_TEXT, VALUE_HISTORY
+from pipeline.domain.masking import masked
 from pipeline.events import EVENT_TYPES, Deduplication, NorceEvent
 
 
@@ -82,7 +83,7 @@ class SubscriptionFailed(Fact, frozen=True, tag="SubscriptionFailedEvent"):
     recurring_order_schedule_id: int | None
     basket_id: int | None
     error_message: str | None
-    """The first ``MAX_ERROR_MESSAGE`` characters."""
+    """Masked, and the first ``MAX_ERROR_MESSAGE`` characters of that."""
 
 
 class InvoiceCapture(Fact, frozen=True, tag="InvoiceCaptureCompletedEvent"):
@@ -245,13 +246,24 @@ def fact_of(event: NorceEvent) -> AnyFact:
         ValueError: a field is longer than ``limits`` allows; the message names the field and not its value.
     """
     kind = FACT_TYPES[type(event).__name__]
-    return kind(*[_stored(name, getattr(event, name)) for name in kind.__struct_fields__])
+    return kind(*[_stored(event, name) for name in kind.__struct_fields__])
 
 
-def _stored(name: str, value: Any) -> Any:
+def free_text(event: NorceEvent, name: str) -> str | None:
+    """A free text of an event without what may say who somebody is."""
+    text = getattr(event, name)
+    if text is None:
+        return None
+    values = (getattr(event, each) for each in EVENT_TYPES[type(event).__name__].personal_data)
+    return masked(text, [value for value in values if value is not None])
+
+
+def _stored(event: NorceEvent, name: str) -> Any:
+    if name in EVENT_TYPES[type(event).__name__].free_text:
+        text = free_text(event, name)
+        return None if text is None else text[:MAX_ERROR_MESSAGE]
+    value = getattr(event, name)
     if isinstance(value, str):
-        if name == "error_message":
-            return value[:MAX_ERROR_MESSAGE]
         if len(value) > MAX_TEXT:
             raise ValueError(f"{name} has more than {MAX_TEXT} characters")
         return value

@@ -50,7 +50,8 @@ MAX_CONFLICT_VALUES: Final = 20
 """Values listed in one conflict."""
 
 MAX_ALERTS: Final = 50
-"""Open alerts of one order, product and so on; the ones that sort behind them open when others have closed."""
+"""Open alerts of one order, product and so on; the ones that sort behind them open when others have closed. Until then
+they are counted and logged as withheld."""
 
 MAX_ALERT_VALUES: Final = 20
 """Values listed in one detail of an alert, and event ids in what opened it."""

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -30,33 +29,7 @@ from pipeline.domain.errors import InvalidPolicy
 from pipeline.domain.limits import MAX_INFO_CODE
 from pipeline.domain.projection import ATTRIBUTES, CURRENCY, CheckoutFact, ConnectFact, info_writer
 from pipeline.domain.records import AttributeValue, CheckoutContent, ConnectContent, Info, OrderStatus, OrderView
-
-
-class NorceOrderStatus(StrEnum):
-    """Every OrderStatus that Connect's SendOrderStatus takes, from two published lists (Norce docs)."""
-
-    CREATED = "Created"
-    ALLOCATION = "Allocation"
-    CONFIRMED = "Confirmed"
-    BACK_ORDER = "BackOrder"
-    DELIVERED = "Delivered"
-    INVOICED = "Invoiced"
-    CANCELLED = "Cancelled"
-    CREDIT_CONTROL = "CreditControl"
-    PARTLY_DELIVERED = "PartlyDelivered"
-    ACKNOWLEDGED = "Acknowledged"
-    ERP_CONFIRMED = "ErpConfirmed"
-    READY_FOR_PICKUP = "ReadyForPickup"
-    PICKED_UP = "PickedUp"
-    NOT_PICKED_UP = "NotPickedUp"
-    ON_HOLD = "OnHold"
-    WAITING_FOR_CANCEL = "WaitingForCancel"
-    WAITING_FOR_ON_HOLD_REMOVED = "WaitingForOnHoldRemoved"
-    CANCEL_ERROR = "CancelError"
-    ACKNOWLEDGEMENT_ERROR = "AcknowledgementError"
-    READY_FOR_RESERVATION = "ReadyForReservation"
-    RESERVED = "Reserved"
-
+from pipeline.events import NorceOrderStatus
 
 InfoCode = Annotated[str, StringConstraints(pattern=r"^[^{}]+$|^[^{}]*\{currency\}[^{}]*$", max_length=MAX_INFO_CODE)]
 

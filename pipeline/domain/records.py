@@ -93,7 +93,10 @@ class SubscriptionFailure(Record, frozen=True):
     basket_id: Annotated[int | None, Meta(description="Norce BasketId")]
     error_message: Annotated[
         str | None,
-        Meta(description=f"Norce's text, cut after {MAX_ERROR_MESSAGE} characters; free text that may name a person"),
+        Meta(
+            description=f"Norce's free text, cut after {MAX_ERROR_MESSAGE} characters; e-mail addresses, numbers of "
+            "seven or more digits and what the event itself says of the buyer are masked, other names are not"
+        ),
     ]
     occurrences: Annotated[int, Meta(description="How often it happened; deliveries close together count once")]
     first_received_at: Annotated[str, Meta(description=f"When its first occurrence was received; {TIME}")]

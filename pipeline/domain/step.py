@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import msgspec
 
 from pipeline.domain.alerts.catalogue import AlertPolicy
-from pipeline.domain.alerts.conditions import active, conditions
+from pipeline.domain.alerts.conditions import Condition, active, conditions
 from pipeline.domain.alerts.records import ClosedBy, Closing
-from pipeline.domain.alerts.review import Name, Recorded, Review, review
+from pipeline.domain.alerts.review import Name, Recorded, Review, passing, review
 from pipeline.domain.codec import decode, encode
 from pipeline.domain.fold import Arrival, Outcome, fold
 from pipeline.domain.keys import Key
@@ -73,10 +74,18 @@ def review_change(
 
     def ended(name: Name) -> tuple[Closing, int]:
         event = _closing_event(key, stored, arrivals, name, policy, now, repeat_window)
-        closing = Closing(cause=ClosedBy.EVENT, event_type=event.event_type, event_id=event.event_id)
-        return closing, event.received_at
+        return _by(event), event.received_at
 
-    return review(subject, key.text, recorded, conditions(after, policy), now, ended)
+    found = review(subject, key.text, recorded, conditions(after, policy), now, ended)
+    known = {(alert.kind, alert.item) for alert in (*recorded.open, *found.recorded.open)}
+    passed = _passed(key, stored, arrivals, policy, repeat_window) if len(arrivals) > 1 else {}
+    both = [
+        alert
+        for name, (condition, event) in passed.items()
+        if name not in known
+        for alert in passing(subject, key.text, condition, _by(event), event.received_at)
+    ]
+    return msgspec.structs.replace(found, alerts=(*both, *found.alerts))
 
 
 def review_due(key: Key, stored: bytes, recorded: Recorded, policy: AlertPolicy, now: int) -> Review:
@@ -84,6 +93,31 @@ def review_due(key: Key, stored: bytes, recorded: Recorded, policy: AlertPolicy,
     kind = KINDS[type(key)]
     found = conditions(kind.view(key, decode(stored)), policy)
     return review(kind.name, key.text, recorded, found, now, from_index=True)
+
+
+def _by(event: Arrival) -> Closing:
+    return Closing(cause=ClosedBy.EVENT, event_type=event.event_type, event_id=event.event_id)
+
+
+def _passed(
+    key: Key, stored: bytes | None, arrivals: Sequence[Arrival], policy: AlertPolicy, repeat_window: int
+) -> dict[Name, tuple[Condition, Arrival]]:
+    """What was wrong between two of these events, as it was last, and the event that ended it.
+
+    It was wrong if it was when the next event was received, whenever that is worked on: an order that was confirmed in
+    time is not late because both events are read after an outage.
+    """
+    kind = KINDS[type(key)]
+    state: State | None = None if stored is None else decode(stored)
+    passed: dict[Name, tuple[Condition, Arrival]] = {}
+    moment = 0
+    for arrival, following in pairwise(arrivals):
+        state = fold(key, state, [arrival], repeat_window=repeat_window).state
+        moment = max(moment, arrival.received_at, following.received_at)
+        if state.facts:
+            view = kind.view(key, state, repeat_window=repeat_window)
+            passed |= {(one.kind, one.item): (one, following) for one in active(view, moment, policy)}
+    return passed
 
 
 def _closing_event(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.domain.facts import SubscriptionFailed
+from pipeline.domain.facts import SubscriptionFailed, free_text
 from pipeline.domain.history import history
 from pipeline.domain.keys import SUBSCRIPTION_EVENT, Key, SubscriptionKey, subscriptions_of
 from pipeline.domain.limits import REPEAT_WINDOW
@@ -49,7 +49,8 @@ def copies(event: NorceEvent, taken: Key) -> list[tuple[SubscriptionKey, bytes]]
     """A failure as it is to be counted elsewhere: the keys other than the one it was ``taken`` under, with a body.
 
     Norce's events come keyed by the basket's order if they name one, so what a subscription or a recurring order has
-    gone through is scattered over its baskets. The bodies hold the documented fields that are no personal data.
+    gone through is scattered over its baskets. The bodies hold the documented fields that are no personal data, and
+    free text masked.
     """
     if not isinstance(event, SubscriptionFailedEvent):
         return []
@@ -58,7 +59,8 @@ def copies(event: NorceEvent, taken: Key) -> list[tuple[SubscriptionKey, bytes]]
         return []
     personal = set(EVENT_TYPES[SUBSCRIPTION_EVENT].personal_data)
     kept = set(SubscriptionFailedEvent.model_fields) - personal
-    body = event.model_dump_json(include=kept, by_alias=True).encode()
+    texts = {name: free_text(event, name) for name in EVENT_TYPES[SUBSCRIPTION_EVENT].free_text}
+    body = event.model_copy(update=texts).model_dump_json(include=kept, by_alias=True).encode()
     return [(key, body) for key in keys]
 
 

@@ -32,8 +32,14 @@ class Kind(StrEnum):
     """The JSON type is right and the value breaks a rule of the model, such as a list of words or a range."""
     STOPPED = "stopped"
     """An optional field that most bodies had is not sent any more. Told by a window over bodies, not by one body."""
+    UNKNOWN_TYPE = "unknown_type"
+    """The catalogue does not have the event type, so its bodies are in quarantine."""
     TOO_MANY = "too_many"
     """The event type has more shapes than are reported one by one."""
+
+
+UNKNOWN = "unknown"
+"""Stands for all event types that the catalogue does not have, of which there may be endlessly many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,12 @@ class Deviation:
 
     @property
     def key(self) -> str:
-        """The key of the one report of this deviation: event type and a digest of the shape."""
+        """The key of the one report of this deviation: event type and a digest of the shape.
+
+        Unknown types share one beginning, so that their number is limited like the number of one type's shapes.
+        """
+        if self.kind is Kind.UNKNOWN_TYPE:
+            return f"{UNKNOWN}:{hashlib.sha256(self.event_type.encode()).hexdigest()[:16]}"
         identity = canonical([self.kind, self.field, self.observed, self.rule])
         return f"{self.event_type}:{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 

@@ -13,7 +13,7 @@ BODIES = Counter(
 DEVIATIONS = Counter(
     "norce_pipeline_drift_deviations",
     "Deviations from the documented fields, each time one was seen, by event type and kind: added, retyped, missing, "
-    "refused (the value breaks a rule), stopped (not sent any more).",
+    "refused (the value breaks a rule), stopped (not sent any more), unknown_type (the catalogue does not have it).",
     ("event_type", "kind"),
 )
 REPORTS = Gauge(

@@ -9,9 +9,9 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.drift import metrics
+from pipeline.drift.deviations import UNKNOWN
 from pipeline.drift.reports import MAX_REPORTS, Report, event_type_of, overflow
 from pipeline.drift.topics import DRIFT
-from pipeline.drift.watch import UNKNOWN
 from pipeline.events import find, free_form
 from pipeline.settings import KafkaSettings
 
@@ -68,7 +68,7 @@ class Reported:
         for report in candidates.values():
             if report.key in self._keys:
                 continue
-            event_type = report.deviation.event_type
+            event_type = event_type_of(report.key)
             fits = counts[event_type] < MAX_REPORTS
             chosen = report if fits else overflow(find(event_type) or free_form(event_type), report.sighting)
             if chosen.key not in self._keys and chosen.key not in admitted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from pydantic.alias_generators import to_pascal, to_snake
@@ -9,7 +10,7 @@ from pydantic.alias_generators import to_pascal, to_snake
 from pipeline.drift.deviations import Deviation, Kind
 from pipeline.drift.documented import DocumentedField, documented_fields
 from pipeline.drift.shapes import ODD_NAME, Shape
-from pipeline.events import EventSpec
+from pipeline.events import EVENT_TYPES, EventSpec
 
 _PYTHON = {
     "string": "str",
@@ -30,6 +31,8 @@ def suggestion(spec: EventSpec, deviation: Deviation) -> str:
     """One sentence: which attribute of which model to add or change."""
     documented = documented_fields(spec.model).get(deviation.field)
     model = spec.name if spec.documented else f"a model of its own for {spec.name}"
+    if deviation.kind is Kind.UNKNOWN_TYPE:
+        return _take(deviation.event_type)
     if deviation.kind is Kind.TOO_MANY:
         return f"look at the raw bodies of {spec.name}: they have more shapes than are reported one by one"
     if deviation.kind is Kind.ADDED or documented is None:
@@ -45,6 +48,19 @@ def suggestion(spec: EventSpec, deviation: Deviation) -> str:
             return f"widen what `{name}` of {model} takes: a value broke its rule `{deviation.rule}`"
         case _:
             return f"expect no more `{name}` in {model}, and ask Norce: it is optional, so nothing fails without it"
+
+
+def _take(event_type: str) -> str:
+    """What to do about an event type that the catalogue does not have."""
+    if event_type == ODD_NAME:
+        return "look at the quarantine: webhooks are set up for event types whose names are none; correct their URLs"
+    close = difflib.get_close_matches(event_type, EVENT_TYPES, n=1, cutoff=0.8)
+    if close:
+        return f"correct the webhook's URL if it means {close[0]}; else add {event_type} to the event catalogue"
+    return (
+        f'add {event_type} to the event catalogue (pipeline/events/registry.py): `free_form("{event_type}")` takes its '
+        "bodies, a model of its own checks and joins them; or switch the webhook off in Norce Admin"
+    )
 
 
 def _add(deviation: Deviation, model: str) -> str:

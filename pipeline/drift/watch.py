@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.drift import metrics
-from pipeline.drift.deviations import Deviation, Kind, Looked, look
+from pipeline.drift.deviations import UNKNOWN, Deviation, Kind, Looked, look
 from pipeline.drift.documented import documented_fields
 from pipeline.drift.reports import Report, Sighting, report
-from pipeline.drift.shapes import NotAnObject, safe_name
+from pipeline.drift.shapes import ODD_NAME, NotAnObject, Shape, read_object, safe_name, shape_of
 from pipeline.drift.windows import Window, WindowRule, decode_window, encode_window
 from pipeline.events import EventSpec, Reason, find, free_form
 from pipeline.events.envelope import Envelope, UnreadableEnvelope, read_envelope
@@ -18,8 +18,6 @@ from pipeline.topics import QUARANTINE
 
 _DRIFT_REASONS = {Reason.WRONG_FIELDS, Reason.INEXACT_NUMBER}
 """Why a body can be in quarantine and still be what Norce meant to send."""
-
-UNKNOWN = "unknown"
 
 Read = Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
 """Reads the values of a table's keys."""
@@ -41,6 +39,8 @@ class _Body:
     spec: EventSpec
     envelope: Envelope
     quarantined: bool
+    known: bool = True
+    """False for a body that is in quarantine because the catalogue does not have its event type."""
 
 
 class Watch:
@@ -51,11 +51,15 @@ class Watch:
 
     def step(self, records: Iterable[Any], read: Read) -> Seen:
         """Look at the records of one partition, in offset order per topic; ``read`` reads the table of windows."""
-        bodies = [body for record in records if (body := _body(record)) is not None]
+        found = [body for record in records if (body := _body(record)) is not None]
+        bodies = [body for body in found if body.known]
         names = {body.spec.name: body.spec.name.encode() for body in bodies}
         stored = read(list(names.values()))
         windows = {name: decode_window(stored.get(key)) for name, key in names.items()}
         seen = Seen()
+        for body in found:
+            if not body.known:
+                _unknown(seen, body)
         for body in bodies:
             self._look(seen, body, windows[body.spec.name])
         encoded = {key: encode_window(windows[name]) for name, key in names.items()}
@@ -75,7 +79,7 @@ class Watch:
         for deviation in deviations:
             metrics.DEVIATIONS.labels(label, deviation.kind).inc()
             if deviation.key not in seen.reports:
-                seen.reports[deviation.key] = report(spec, deviation, _sighting(body, looked))
+                seen.reports[deviation.key] = report(spec, deviation, _sighting(body, looked.shape))
 
     def _stopped(self, body: _Body, looked: Looked, window: Window) -> list[Deviation]:
         if body.quarantined or not body.spec.documented:
@@ -93,8 +97,28 @@ def _body(record: Any) -> _Body | None:
     except UnreadableEnvelope:
         metrics.BODIES.labels(UNKNOWN, "unreadable").inc()
         return None
-    spec = _refused_spec(dict(record.headers)) if quarantined else _spec(envelope.event_type)
-    return None if spec is None else _Body(record, spec, envelope, quarantined)
+    if quarantined and _header(record, "norce_reason") == Reason.UNKNOWN_EVENT_TYPE:
+        spec = free_form(safe_name(_header(record, "norce_event_type")))
+        return _Body(record, spec, envelope, quarantined, known=False)
+    found = _refused_spec(record) if quarantined else _spec(envelope.event_type)
+    return None if found is None else _Body(record, found, envelope, quarantined)
+
+
+def _unknown(seen: Seen, body: _Body) -> None:
+    """One report for each name; names that are none, and may be anything, have one together."""
+    deviation = Deviation(body.spec.name, Kind.UNKNOWN_TYPE, ODD_NAME)
+    metrics.BODIES.labels(UNKNOWN, "drifted").inc()
+    metrics.DEVIATIONS.labels(UNKNOWN, deviation.kind).inc()
+    if deviation.key not in seen.reports:
+        seen.reports[deviation.key] = report(body.spec, deviation, _sighting(body, _whole_shape(body.record.value)))
+
+
+def _whole_shape(body: bytes | None) -> Shape:
+    """The shape of a body that may be no object at all."""
+    try:
+        return shape_of(read_object(body or b""))
+    except NotAnObject:
+        return "any"
 
 
 def _spec(event_type: str) -> EventSpec | None:
@@ -102,24 +126,26 @@ def _spec(event_type: str) -> EventSpec | None:
     return find(event_type) or (free_form(event_type) if safe_name(event_type) == event_type else None)
 
 
-def _refused_spec(headers: Mapping[str, bytes]) -> EventSpec | None:
-    if headers.get("norce_reason", b"").decode(errors="replace") not in _DRIFT_REASONS:
-        return None
-    return find(headers.get("norce_event_type", b"").decode(errors="replace"))
+def _refused_spec(record: Any) -> EventSpec | None:
+    return find(_header(record, "norce_event_type")) if _header(record, "norce_reason") in _DRIFT_REASONS else None
+
+
+def _header(record: Any, name: str) -> str:
+    found: bytes = dict(record.headers).get(name, b"")
+    return found.decode(errors="replace")
 
 
 def _refused(body: _Body, looked: Looked) -> list[Deviation]:
     """What the connector refused beyond the model: a number that no double can hold."""
-    headers = dict(body.record.headers)
-    if headers.get("norce_reason") != Reason.INEXACT_NUMBER.encode():
+    if _header(body.record, "norce_reason") != Reason.INEXACT_NUMBER:
         return []
-    name = headers.get("norce_where", b"").decode(errors="replace")
+    name = _header(body.record, "norce_where")
     if name not in documented_fields(body.spec.model) or any(name == found.field for found in looked.deviations):
         return []
     return [Deviation(body.spec.name, Kind.REFUSED, name, "number", Reason.INEXACT_NUMBER)]
 
 
-def _sighting(body: _Body, looked: Looked) -> Sighting:
+def _sighting(body: _Body, shape: Shape) -> Sighting:
     record, envelope = body.record, body.envelope
     return Sighting(
         record.topic,
@@ -128,7 +154,7 @@ def _sighting(body: _Body, looked: Looked) -> Sighting:
         envelope.event_id,
         envelope.received_at,
         body.quarantined,
-        looked.shape,
+        shape,
     )
 
 

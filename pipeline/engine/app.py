@@ -98,6 +98,7 @@ class SliceApp(faust.App):
         self._partitions = partitions
         self._turns: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.value_prefixes: Mapping[str, bytes] = {}
+        self.prefixed_content_type = b"application/octet-stream"
         """What goes before the values of a topic's records, such as the id of their schema."""
         brokers = [URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")]
         super().__init__(
@@ -231,7 +232,14 @@ class SliceApp(faust.App):
         start = self.value_prefixes.get(topic)
         if start is None:
             return records
-        return [record if record.value is None else record._replace(value=start + record.value) for record in records]
+        return [record if record.value is None else self._with_prefix(record, start) for record in records]
+
+    def _with_prefix(self, record: Outgoing, start: bytes) -> Outgoing:
+        """A prefixed value is not of the media type any more that it had before."""
+        headers = tuple(
+            (name, self.prefixed_content_type if name == "content-type" else value) for name, value in record.headers
+        )
+        return record._replace(value=start + cast(bytes, record.value), headers=headers)
 
     def _by_home(self, records: Iterable[Outgoing]) -> dict[int, list[Outgoing]]:
         """The records by the partition that every Kafka client puts their key into."""

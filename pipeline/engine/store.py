@@ -91,9 +91,9 @@ class SliceStore(Store):
         batch.put(self.offset_key, str(changelog_offset).encode())
         self._db_for_partition(partition).write(batch)
 
-    def items_of(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of one partition."""
-        for key, value in self._db_for_partition(partition).items():
+    def items_of(self, partition: int, begin: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """All keys and values of one partition in the order of the keys, from the key ``begin`` on."""
+        for key, value in self._db_for_partition(partition).items(from_key=begin):
             if key != self.offset_key:
                 yield key, value
 

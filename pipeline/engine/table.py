@@ -41,9 +41,9 @@ class SliceTable(Table[bytes, bytes]):
         """The values of those keys that exist in that partition."""
         return self.slices.read(partition, keys)
 
-    def items_of(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys and values of one partition."""
-        return self.slices.items_of(partition)
+    def items_of(self, partition: int, begin: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """All keys and values of one partition in the order of the keys, from the key ``begin`` on."""
+        return self.slices.items_of(partition, begin)
 
     async def publish(self, partition: int, changes: Mapping[bytes, bytes | None]) -> int:
         """Send changes to the changelog and wait for the acknowledgement; returns the offset of the last one."""

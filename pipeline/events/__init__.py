@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.events.keys import order_key
 from pipeline.events.models import FreeFormEvent, NorceEvent, OrderStatusEvent
+from pipeline.events.order_status import NorceOrderStatus
 from pipeline.events.parse import Reason, UnusableBody, parse
 from pipeline.events.registry import EVENT_TYPES, TOPICS, Deduplication, EventSpec, Group, find, free_form
 
@@ -15,6 +16,7 @@ __all__ = [
     "FreeFormEvent",
     "Group",
     "NorceEvent",
+    "NorceOrderStatus",
     "OrderStatusEvent",
     "Reason",
     "UnusableBody",

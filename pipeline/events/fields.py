@@ -74,7 +74,16 @@ KeyText = Annotated[str, Field(min_length=1)]
 Number = Annotated[Decimal, ExactNumber]
 """A price, amount or quantity, exact and finite. Prices and amounts are in the major currency unit."""
 
+
+class FreeTextMark:
+    """Marks free text that Norce or a payment provider writes: it may hold personal data of any kind.
+
+    Event topics have it as it came; everything derived has it masked.
+    """
+
+
 # Not in the repr: an event that ends up in a log line or a traceback must not take its buyer along.
 Email = Annotated[str | None, PersonalData("email"), Field(repr=False)]
 Phone = Annotated[str | None, PersonalData("phone"), Field(repr=False)]
 PersonName = Annotated[str | None, PersonalData("name"), Field(repr=False)]
+FreeText = Annotated[str | None, FreeTextMark(), Field(repr=False)]

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
-from pipeline.events.fields import Email, Int32, Int64, KeyText, Number, PersonName, Phone
+from pipeline.events.fields import Email, FreeText, Int32, Int64, KeyText, Number, PersonName, Phone
 
 
 class NorceEvent(BaseModel):
@@ -122,7 +122,7 @@ class SubscriptionFailedEvent(BuyerEvent):
     recurring_order_schedule_id: Int32 | None = None
     basket_id: Int32 | None = None
     email: Email = None
-    error_message: str | None = None
+    error_message: FreeText = None
 
 
 class InvoiceCaptureCompletedEvent(ShopEvent):

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from pipeline.events import keys, models
-from pipeline.events.fields import PersonalData, PersonalKind
+from pipeline.events.fields import FreeTextMark, PersonalData, PersonalKind
 
 
 class Group(StrEnum):
@@ -43,8 +43,8 @@ class EventSpec:
     """Everything that is decided per event type.
 
     ``identity`` names the attributes that tell one fact from another; it is empty for free-form types.
-    ``personal_data`` maps attribute names to the kind of personal data they hold, and ``numbers`` Norce's names of the
-    exact numbers to attribute names; both are read off the model.
+    ``personal_data`` maps attribute names to the kind of personal data they hold, ``free_text`` names those that may
+    hold some, and ``numbers`` maps Norce's names of the exact numbers to attribute names; all are read off the model.
     """
 
     name: str
@@ -57,10 +57,12 @@ class EventSpec:
     documented: bool = True
     """False for types whose name is all that is known."""
     personal_data: Mapping[str, PersonalKind] = field(init=False)
+    free_text: frozenset[str] = field(init=False)
     numbers: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "personal_data", MappingProxyType(_personal_data(self.model)))
+        object.__setattr__(self, "free_text", _free_text(self.model))
         object.__setattr__(self, "numbers", MappingProxyType(_numbers(self.model)))
 
     def partition_key(self, event: models.NorceEvent) -> str:
@@ -79,6 +81,14 @@ def _personal_data(model: type[models.NorceEvent]) -> dict[str, PersonalKind]:
         for mark in info.metadata
         if isinstance(mark, PersonalData)
     }
+
+
+def _free_text(model: type[models.NorceEvent]) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, info in model.model_fields.items()
+        if any(isinstance(mark, FreeTextMark) for mark in info.metadata)
+    )
 
 
 def _numbers(model: type[models.NorceEvent]) -> dict[str, str]:

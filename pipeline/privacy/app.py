@@ -20,6 +20,9 @@ from pipeline.privacy.tables import ErasableTable
 from pipeline.privacy.topics import FORGET, ORDERS_BUYERS
 from pipeline.settings import KafkaSettings, PrivacySettings
 
+LOOK_SECONDS = 1.0
+"""Between two looks for partitions that have come."""
+
 
 def make_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> SliceApp:
     """An app that reads the topics that hold personal data, in a consumer group of its own."""
@@ -37,7 +40,7 @@ def make_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> SliceApp:
     @app.agent(app.topic(*PERSONAL_TOPICS, FORGET), name="privacy")
     async def privacy(stream: StreamT[Slice]) -> None:
         """Events with personal data, and requests to forget."""
-        ticking = asyncio.create_task(_tick(app, settings.tick_interval))
+        ticking = asyncio.create_task(_keep_ticking(app, settings.tick_interval))
         try:
             async for slices in app.batches(stream):
                 work = {
@@ -45,6 +48,7 @@ def make_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> SliceApp:
                         records,
                         lambda names, partition=partition: keys.read(partition, names),  # type: ignore[misc]
                         lambda names, partition=partition: rows.read(partition, names),  # type: ignore[misc]
+                        lambda begin, partition=partition: rows.items_of(partition, begin),  # type: ignore[misc]
                     )
                     for partition, records in by_partition(slices).items()
                 }
@@ -67,6 +71,9 @@ async def _settle(
             for table in (keys, rows):
                 await asyncio.to_thread(table.purge, partition)
     await app.settle(slices, {})
+    for partition, done in work.items():
+        if done.unswept:
+            await _tick(app, partition)
 
 
 def _step(keys: ErasableTable, rows: ErasableTable, work: Work) -> Step:
@@ -80,14 +87,25 @@ def _step(keys: ErasableTable, rows: ErasableTable, work: Work) -> Step:
     return step
 
 
-async def _tick(app: SliceApp, seconds: float) -> None:
-    """Let the private topics begin new segments although nobody buys anything: only old ones are compacted."""
+async def _keep_ticking(app: SliceApp, seconds: float) -> None:
+    """Tick in every partition as soon as it is this process's, and from time to time.
+
+    So the private topics begin new segments although nobody buys anything: only old ones are compacted. And pseudonyms
+    that other keys have made are published anew although no event comes.
+    """
+    clock = asyncio.get_running_loop().time
+    due: dict[int, float] = {}
     while True:
-        await asyncio.sleep(seconds)
-        producer = cast(SliceProducer, app.producer)
-        for tp in app.slice_consumer.assignment():
-            if tp.topic == FORGET:
-                await producer.send_records(FORGET, tp.partition, [Outgoing(TICK, b"{}")])
+        now = clock()
+        due = {tp.partition: due.get(tp.partition, now) for tp in app.slice_consumer.assignment() if tp.topic == FORGET}
+        for partition in [partition for partition, at in due.items() if at <= now]:
+            await _tick(app, partition)
+            due[partition] = now + seconds
+        await asyncio.sleep(min(seconds, LOOK_SECONDS))
+
+
+async def _tick(app: SliceApp, partition: int) -> None:
+    await cast(SliceProducer, app.producer).send_records(FORGET, partition, [Outgoing(TICK, b"{}")])
 
 
 def _table(app: SliceApp, name: str, partitions: int) -> ErasableTable:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from pipeline import topics
-from pipeline.privacy import PRIVACY_TOPICS, forgetting, identifiers, reading
+from pipeline.privacy import PRIVACY_TOPICS, forgetting, identifiers, key_checks, reading
 from pipeline.privacy.errors import PrivacyError
 from pipeline.settings import KafkaSettings, PrivacySettings
 
@@ -30,13 +30,14 @@ def forget(
     """Erase a person; returns what to tell, which names keys and never what was typed.
 
     Raises:
-        NobodyNamed, ForgetPending, TopicError
+        NobodyNamed, ChangedKey, ForgetPending, TopicError
     """
     found = [identifiers.email(text) for text in emails or ()] + [identifiers.phone(text) for text in phones or ()]
     persons = {person for person in found if person is not None}
     if len(persons) < len(set(found)) or not (persons or pseudonyms):
         raise NobodyNamed("name a person by --email, --phone or --pseudonym; an empty one names nobody")
     asyncio.run(topics.check(kafka, PRIVACY_TOPICS))
+    asyncio.run(key_checks.confirm(kafka, settings))
     done = asyncio.run(forgetting.forget(kafka, settings, persons, pseudonyms or (), clients or (), seconds))
     lines = [f"destroyed  {name}" for name in done.names]
     where = ", ".join(map(str, done.clients)) or "none"
@@ -50,4 +51,5 @@ def reveal(kafka: KafkaSettings, settings: PrivacySettings, key: str) -> str:
         PrivacyError, TopicError
     """
     asyncio.run(topics.check(kafka, PRIVACY_TOPICS))
+    asyncio.run(key_checks.confirm(kafka, settings))
     return json.dumps(asyncio.run(reading.reveal(kafka, settings, key)), ensure_ascii=False, indent=2)

@@ -5,12 +5,15 @@
     PrivacyError
     ├── UnknownEncryptionKey    a data key is wrapped with a key that the settings do not have
     ├── WrongEncryptionKey      the settings have a key of that name, and it is another one
+    ├── ChangedKey              the same, seen at the start, before anything was read or written with it
     ├── Forgotten               the key of a person was destroyed: the record can never be read again
     ├── BrokenSeal              a record or its key was altered after it was sealed
     ├── MalformedRecord         bytes that are no record of ours
     ├── NothingHeld             there is no private record under a key
     └── ForgetPending           the privacy process has not carried out a request to forget yet
 """
+
+from collections.abc import Sequence
 
 
 class PrivacyError(Exception):
@@ -32,6 +35,17 @@ class WrongEncryptionKey(PrivacyError):
         self.key_id = key_id
         super().__init__(
             f"the key {key_id!r} of NORCE_PRIVACY_ENCRYPTION_KEYS is not the one that data keys were wrapped with"
+        )
+
+
+class ChangedKey(PrivacyError):
+    """With another secret under a known id everybody would get new pseudonyms, and nobody could be found or read."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        super().__init__(
+            f"not the secrets that were first used under these ids: {', '.join(names)}. "
+            "Put the first ones back, or give new secrets ids of their own"
         )
 
 

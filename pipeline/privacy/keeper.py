@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from pipeline.privacy.errors import Forgotten, MalformedRecord
 from pipeline.privacy.identifiers import Identifier
 from pipeline.privacy.personal import Personal, identifiers, merge, personal_of
 from pipeline.privacy.pseudonyms import Pseudonyms
-from pipeline.privacy.requests import TICK, decode_request
+from pipeline.privacy.requests import PUBLISHED, RESERVED, TICK, decode_request
 from pipeline.privacy.sealing import seal, unseal
 from pipeline.privacy.topics import FORGET
 from pipeline.privacy.wrapping import DataKey, Random, Wrapping, new_data_key
@@ -27,6 +28,12 @@ log = structlog.get_logger(__name__)
 
 Read = Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
 """Reads the values of a table's keys."""
+
+Scan = Callable[[bytes | None], Iterable[tuple[bytes, bytes]]]
+"""Reads a table in the order of its keys, from one on."""
+
+SWEPT_AT_ONCE = 500
+"""Orders whose pseudonyms are published anew in one go after a change of keys; more have to wait for the next go."""
 
 _NAMESPACE = uuid.UUID("7f9b6c0e-40f0-5c6e-8a55-0b7f3a3c7a21")
 
@@ -54,6 +61,8 @@ class Work:
     buyers: dict[bytes, bytes] = field(default_factory=dict)
     forgets: bool = False
     """Whether keys were destroyed, so that the local state has to be purged of them."""
+    unswept: bool = False
+    """Whether pseudonyms are left to be published anew."""
 
 
 class Keeper:
@@ -64,7 +73,9 @@ class Keeper:
         self._wrapping = wrapping
         self._random = random
 
-    def step(self, records: Iterable[Any], read_keys: Read, read_rows: Read) -> Work:
+    def step(
+        self, records: Iterable[Any], read_keys: Read, read_rows: Read, scan_rows: Scan = lambda begin: ()
+    ) -> Work:
         """What follows from the records of one partition, in their order.
 
         Raises:
@@ -73,16 +84,16 @@ class Keeper:
         keys, rows = _View(read_keys), _View(read_rows)
         work = Work(keys.changes, rows.changes)
         for record in records:
-            if record.topic == FORGET:
+            if record.topic == FORGET and record.key == TICK:
+                work.keys[TICK] = work.rows[TICK] = None
+                self._sweep(work, keys, rows, scan_rows)
+            elif record.topic == FORGET:
                 self._request(work, keys, record)
             else:
                 metrics.EVENTS.labels(self._event(work, keys, rows, record)).inc()
         return work
 
     def _request(self, work: Work, keys: _View, record: Any) -> None:
-        if record.key == TICK:
-            work.keys[TICK] = work.rows[TICK] = None
-            return
         try:
             names = decode_request(record.value)
         except MalformedRecord:
@@ -94,6 +105,28 @@ class Keeper:
         work.forgets = True  # also with none held: a crash may have come between the deletion and the purge
         metrics.FORGOTTEN.inc(len(held))
         metrics.REQUESTS.labels("done").inc()
+
+    def _sweep(self, work: Work, keys: _View, rows: _View, scan: Scan) -> None:
+        """Publish pseudonyms anew where they were made with other keys, also of orders that nothing happens to.
+
+        It goes by the order of the keys, some at a time; the mark says how far it came.
+        """
+        wanted = self._pseudonyms.published_keys
+        mark = orjson.loads(rows.get(PUBLISHED) or b"{}")
+        if mark.get("keys") == wanted and mark["after"] is None:
+            work.unswept = False
+            return
+        after = mark["after"].encode() if mark.get("keys") == wanted else None
+        found = (key for key, _ in scan(after) if key not in RESERVED and key != after)
+        chosen = list(islice(found, SWEPT_AT_ONCE + 1))
+        for key in chosen[:SWEPT_AT_ONCE]:
+            personal = self._before(keys, rows, key)
+            if personal is not None:
+                work.buyers[key] = self._buyers(int(key.partition(b":")[0]), key.decode(), personal)
+                metrics.EVENTS.labels("published again").inc()
+        work.unswept = len(chosen) > SWEPT_AT_ONCE
+        last = chosen[SWEPT_AT_ONCE - 1].decode() if work.unswept else None
+        work.rows[PUBLISHED] = orjson.dumps({"keys": wanted, "after": last})
 
     def _event(self, work: Work, keys: _View, rows: _View, record: Any) -> str:
         found = _read_event(record)

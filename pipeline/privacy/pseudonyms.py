@@ -32,6 +32,11 @@ class Pseudonyms:
         self._published = [key_id for key_id in self._order if key_id not in retired]
         self._client_key = lru_cache(maxsize=1024)(self._derive)
 
+    @property
+    def published_keys(self) -> list[str]:
+        """The ids of the keys that public records carry pseudonyms of, the one in use first."""
+        return list(self._published)
+
     def published(self, client_id: int, identifier: Identifier) -> list[str]:
         """The pseudonyms that public records carry, one for each key that is not retired, the one in use first."""
         return [self._pseudonym(key_id, client_id, identifier) for key_id in self._published]

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.partitions import home
 from pipeline.privacy.errors import NothingHeld
 from pipeline.privacy.personal import Personal
-from pipeline.privacy.requests import TICK
+from pipeline.privacy.requests import RESERVED
 from pipeline.privacy.rings import wrapping_of
 from pipeline.privacy.sealing import unseal
 from pipeline.privacy.topics import ORDERS_PRIVATE, PERSON_KEYS
@@ -38,7 +38,7 @@ async def held_keys(kafka: KafkaSettings) -> set[HeldKey]:
     """
     held: set[HeldKey] = set()
     async for record in read_to_end(kafka, PERSON_KEYS, range(kafka.partitions)):
-        if record.key == TICK:
+        if record.key in RESERVED:
             continue
         key = HeldKey(record.key.decode(), record.partition)
         if record.value is None:

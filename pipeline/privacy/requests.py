@@ -12,6 +12,11 @@ REQUEST = b"forget"
 TICK = b"tick"
 """Key of a record that only lets the private topics begin a new segment; also the key of the tombstone it leaves."""
 
+PUBLISHED = b"published"
+"""Key of the mark in the table of rows that says with which keys a partition's pseudonyms were published."""
+
+RESERVED = frozenset({TICK, PUBLISHED})
+
 
 def encode_request(names: Iterable[str]) -> bytes:
     """The request to destroy the data keys of these names."""

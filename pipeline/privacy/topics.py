@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.settings import KafkaSettings
-from pipeline.topics import Cleanup, TopicSpec
+from pipeline.topics import Cleanup, Tier, TopicSpec
 
 ORDERS_PRIVATE = "norce.orders.private"
 PERSON_KEYS = "norce.person-keys"
 ORDERS_BUYERS = "norce.orders.buyers"
 FORGET = "norce.persons.forget"
+KEY_CHECKS = "norce.person-keys.checks"
 
 COMPACTION_LAG = timedelta(hours=1)
 """How long an overwritten or deleted record may escape compaction."""
@@ -43,14 +44,18 @@ PRIVACY_TOPICS: tuple[TopicSpec, ...] = (
         value="private record, JSON: locks, nonce and ciphertext",
         cleanup=Cleanup.COMPACT,
         retention=None,
+        tier=Tier.PRIVATE,
+        readers="the privacy process, and people who may reveal a buyer and have the keys to",
     ),
     ErasableTopic(
         name=PERSON_KEYS,
         purpose="private: the data key of each person, wrapped with a key from the settings",
-        key="ClientId:pseudonym",
+        key="ClientId:Pseudonym",
         value="wrapped key, JSON; a tombstone means that the person is forgotten",
         cleanup=Cleanup.COMPACT,
         retention=None,
+        tier=Tier.PRIVATE,
+        readers="the privacy process, and people who may reveal a buyer and have the keys to",
     ),
     TopicSpec(
         name=ORDERS_BUYERS,
@@ -61,11 +66,23 @@ PRIVACY_TOPICS: tuple[TopicSpec, ...] = (
         retention=None,
     ),
     TopicSpec(
+        name=KEY_CHECKS,
+        purpose="private: check values that tell whether a key is the one that was first used under its id",
+        key="ring:key id",
+        value="check value, JSON",
+        cleanup=Cleanup.COMPACT,
+        retention=None,
+        tier=Tier.PRIVATE,
+        readers="the privacy process alone",
+    ),
+    TopicSpec(
         name=FORGET,
         purpose="requests to forget persons, one copy in each partition",
         key="forget, or tick",
         value="names of data keys to destroy, JSON",
         retention=timedelta(days=7),
+        tier=Tier.PRIVATE,
+        readers="the privacy process; people who may forget a person write to it",
     ),
 )
 

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from connectors.norce.order_status import QUERY_STATUSES
-from connectors.norce.order_status import OrderStatus as NorceStatus
 from connectors.query import FailedRunRow, OrderRow, PaymentRow
 from pipeline.domain import OrderStatus
+from pipeline.events import NorceOrderStatus as NorceStatus
 from pipeline.events import models
 from pipeline.events.fields import json_number
 

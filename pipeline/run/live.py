@@ -41,13 +41,13 @@ def view(snapshot: Snapshot, title: str) -> RenderableType:
                 ("superseded", snapshot.updates(target)["superseded"]),
                 ("no such order", snapshot.updates(target)["no_order"]),
                 ("pending", snapshot.pending(target)),
-                ("lag", snapshot.lag(target)),
+                ("lag", snapshot.lag(f"sink {target}")),
             )
             for target in ("connect", "checkout")
         ),
     )
     dead = Text(f"dead letters {snapshot.dead}", style="bold red" if snapshot.dead else "dim")
-    return Panel(Group(stages, dead), title=title, title_align="left")
+    return Panel(Group(stages, dead, Text(_beside(snapshot), style="dim")), title=title, title_align="left")
 
 
 def line(snapshot: Snapshot) -> str:
@@ -60,8 +60,13 @@ def line(snapshot: Snapshot) -> str:
     return (
         f"posted {events.get('accepted', 0)}/{events.get('to_send', 0)}  accepted {snapshot.accepted}  "
         f"quarantined {snapshot.quarantined}  orders sent on {snapshot.enriched}  lag {snapshot.lag('worker')}  "
-        f"{sinks}  dead letters {snapshot.dead}"
+        f"{sinks}  dead letters {snapshot.dead}  {_beside(snapshot)}"
     )
+
+
+def _beside(snapshot: Snapshot) -> str:
+    """The processes beside the stream."""
+    return f"drift reports {snapshot.drift}  personal data sealed {snapshot.sealed}"
 
 
 def _numbers(*rows: tuple[str, object]) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.run.stack import Stack
+from pipeline.run.stack import STREAM, Stack
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -49,10 +49,19 @@ class Snapshot:
     """The whole stack at one moment."""
 
     simulator: Mapping[str, Any] = field(default_factory=dict)
-    webhook: Metrics = field(default_factory=Metrics)
-    worker: Metrics = field(default_factory=Metrics)
-    connect: Metrics = field(default_factory=Metrics)
-    checkout: Metrics = field(default_factory=Metrics)
+    processes: Mapping[str, Metrics] = field(default_factory=dict)
+    """The metrics of each process that was started, by the words of its command; empty if it does not answer now."""
+
+    def _of(self, name: str) -> Metrics:
+        return self.processes.get(name, Metrics())
+
+    @property
+    def webhook(self) -> Metrics:
+        return self._of("webhook")
+
+    @property
+    def worker(self) -> Metrics:
+        return self._of("worker")
 
     @property
     def taken(self) -> float:
@@ -87,14 +96,14 @@ class Snapshot:
         return self._sink(target).by("norce_pipeline_updates_total", "outcome")
 
     def lag(self, process: str) -> int:
-        metrics = self.worker if process == "worker" else self._sink(process)
-        return metrics.total("norce_pipeline_lag")
+        """Records that a process has not settled yet."""
+        return self._of(process).total("norce_pipeline_lag")
 
     def pending(self, target: str) -> int:
         return self._sink(target).total("norce_pipeline_updates_pending")
 
     def _sink(self, target: str) -> Metrics:
-        return self.connect if target == "connect" else self.checkout
+        return self._of(f"sink {target}")
 
     @property
     def dead(self) -> int:
@@ -103,11 +112,21 @@ class Snapshot:
         return updates + self.events["dead"] + self.events["poison"]
 
     @property
+    def drift(self) -> int:
+        """Shapes that the drift watch has reported."""
+        return self._of("drift").total("norce_pipeline_drift_reports")
+
+    @property
+    def sealed(self) -> int:
+        """Events whose personal values were sealed."""
+        return self._of("privacy").total("norce_pipeline_privacy_events_total", outcome="sealed")
+
+    @property
     def done(self) -> bool:
         """Whether nothing is left to do anywhere; a process that did not answer has everything left to do."""
-        targets = ("connect", "checkout")
-        answered = all(each.samples for each in (self.webhook, self.worker, self.connect, self.checkout))
-        left = [self.lag("worker"), *map(self.lag, targets), *map(self.pending, targets)]
+        names = {*STREAM, *self.processes}
+        answered = all(self._of(name).samples for name in names)
+        left = [*map(self.lag, names), *map(self.pending, ("connect", "checkout"))]
         return answered and bool(self.simulator.get("finished")) and not any(left)
 
 
@@ -120,12 +139,12 @@ class Observer:
 
     async def look(self) -> Snapshot:
         """A snapshot; a process that does not answer just now shows nothing."""
-        names = ("webhook", "worker", "sink connect", "sink checkout")
+        names = [name for name in self._stack.processes if name != "simulator"]
         state, *texts = await asyncio.gather(
             self._get("simulator", "/simulator/state"), *(self._get(name, "/metrics") for name in names)
         )
         parsed = [Metrics.parse(answer.text) if answer is not None else Metrics() for answer in texts]
-        return Snapshot(state.json() if state is not None else {}, *parsed)
+        return Snapshot(state.json() if state is not None else {}, dict(zip(names, parsed, strict=True)))
 
     async def order(self, reference: str) -> Mapping[str, Any]:
         """What the simulated Norce holds of an order."""

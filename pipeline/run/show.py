@@ -17,9 +17,9 @@ from connectors.simulator import Scenario
 from pipeline import topics
 from pipeline.broker import BrokerError, open_broker
 from pipeline.events import TOPICS as EVENT_TOPICS
-from pipeline.run import live, summary, verdict
+from pipeline.run import beside, live, summary, verdict
 from pipeline.run.observe import Observer, Snapshot
-from pipeline.run.stack import Stack, StartFailed, fresh_folder
+from pipeline.run.stack import BESIDE, STREAM, Stack, StartFailed, fresh_folder
 from pipeline.settings import SimulatorSettings
 
 FOLDER = Path("data/run")
@@ -101,7 +101,7 @@ async def _run(options: Options, console: Console) -> int:
 @asynccontextmanager
 async def _running(stack: Stack) -> AsyncIterator[None]:
     try:
-        await stack.start("webhook", "worker", "sink connect", "sink checkout")
+        await stack.start(*STREAM, *BESIDE)
         await stack.start("simulator")
         yield
     finally:
@@ -147,10 +147,9 @@ async def _watch(observer: Observer, stack: Stack, console: Console, *, plain: b
 async def _conclude(snapshot: Snapshot, stack: Stack, console: Console) -> bool:
     settings = SimulatorSettings.model_validate(_simulator_environment(stack))
     expectation = Scenario(settings.seed, settings.orders, settings.bad).expectation()
-    evidence = await verdict.gather(
-        stack.kafka.bootstrap_servers, stack.url("simulator"), snapshot, expectation, stack.groups
-    )
-    checks = verdict.judge(evidence)
+    servers = stack.kafka.bootstrap_servers
+    evidence = await verdict.gather(servers, stack.url("simulator"), snapshot, expectation, stack.groups)
+    checks = verdict.judge(evidence) + beside.judge(evidence, await beside.gather(servers))
     summary.show(console, checks, evidence)
     return all(check.holds for check in checks)
 

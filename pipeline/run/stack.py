@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -19,11 +20,15 @@ from pipeline import topics
 from pipeline.audit.course import Groups
 from pipeline.broker import Broker
 from pipeline.broker.process import Process
+from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
 from pipeline.listening import listen
+from pipeline.privacy import PRIVACY_TOPICS
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
+    DriftSettings,
     KafkaSettings,
+    PrivacySettings,
     SettingsGroup,
     SimulatorSettings,
     WebhookSettings,
@@ -43,7 +48,15 @@ PROCESSES: Mapping[str, type[SettingsGroup]] = {
     "worker": WorkerSettings,
     "sink connect": ConnectSettings,
     "sink checkout": CheckoutSettings,
+    "drift": DriftSettings,
+    "privacy": PrivacySettings,
 }
+
+STREAM = ("webhook", "worker", "sink connect", "sink checkout")
+"""The processes on an event's way from Norce to Norce."""
+
+BESIDE = ("drift", "privacy")
+"""The processes that read the events in consumer groups of their own."""
 
 #: The pace of the scenario. The retry schedule runs 60 times as fast, so that a retry does not take minutes.
 SCENARIO: Mapping[str, str] = {
@@ -52,7 +65,7 @@ SCENARIO: Mapping[str, str] = {
     "NORCE_SIMULATOR_TIME_SCALE": "60",
     "NORCE_SIMULATOR_DUPLICATES": "0.05",
     "NORCE_SIMULATOR_REORDERING": "0.1",
-    "NORCE_SIMULATOR_BAD": "0.01",
+    "NORCE_SIMULATOR_BAD": "0.03",
     "NORCE_SIMULATOR_FAILURES": "0.02",
     "NORCE_SIMULATOR_LATENCY": "0.005",
     # The simulated APIs have no rate limit of their own; at the cautious rates for Norce the run would take minutes.
@@ -120,7 +133,9 @@ class Stack:
             (self._group(WorkerSettings), topics.WORKER_TABLES),
             (self._group(ConnectSettings), topics.SINK_TABLES),
             (self._group(CheckoutSettings), topics.SINK_TABLES),
+            (self._group(DriftSettings), DRIFT_TABLES),
         )
+        specs += [*DRIFT_TOPICS, *PRIVACY_TOPICS]
         if self.broker.topic_partitions is not None:
             await topics.touch(self.kafka, specs)
         else:
@@ -142,7 +157,7 @@ class Stack:
 
     async def stop(self) -> None:
         """Stop in the direction of the stream, Norce last: sinks end their calls, and it takes them."""
-        for names in (("webhook",), ("worker", "sink connect", "sink checkout"), ("simulator",)):
+        for names in (("webhook",), (*STREAM[1:], *BESIDE), ("simulator",)):
             running = [self.processes[name] for name in names if name in self.processes]
             await asyncio.gather(*(process.terminate(STOP_SECONDS) for process in running))
 
@@ -201,6 +216,15 @@ class Stack:
             "NORCE_CHECKOUT_TOKEN": "simulator-primary",
             "NORCE_CHECKOUT_SECONDARY_TOKEN": "simulator-secondary",
             "NORCE_CHECKOUT_CHANNELS": json.dumps(checkout_channels()),
+            "NORCE_DRIFT_HOST": HOST,
+            "NORCE_DRIFT_DATA_DIR": str(self.folder / "drift"),
+            "NORCE_PRIVACY_HOST": HOST,
+            "NORCE_PRIVACY_DATA_DIR": str(self.folder / "privacy"),
+            "NORCE_PRIVACY_PSEUDONYM_KEYS": _fresh_key("p1"),
+            "NORCE_PRIVACY_PSEUDONYM_KEY_ID": "p1",
+            "NORCE_PRIVACY_RETIRED_PSEUDONYM_KEYS": "",
+            "NORCE_PRIVACY_ENCRYPTION_KEYS": _fresh_key("k1"),
+            "NORCE_PRIVACY_ENCRYPTION_KEY_ID": "k1",
             "NORCE_SIMULATOR_HOST": HOST,
             "NORCE_SIMULATOR_WEBHOOK_URL": f"{self.url('webhook')}/webhooks/norce",
             "NORCE_SIMULATOR_WEBHOOK_SECRET": secret,
@@ -213,6 +237,11 @@ def fresh_folder(path: Path) -> Path:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     return path
+
+
+def _fresh_key(key_id: str) -> str:
+    """A key ring with one key that nobody has had before: what a run seals, no later one can open."""
+    return json.dumps({key_id: base64.b64encode(secrets.token_bytes(32)).decode()})
 
 
 def _given(defaults: Mapping[str, str]) -> dict[str, str]:

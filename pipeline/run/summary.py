@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.run.stack import Stack
+from pipeline.run.stack import BESIDE, STREAM, Stack
 from pipeline.run.verdict import SHOWN, Check, Evidence
 
 
@@ -90,7 +90,7 @@ def where_next(console: Console, stack: Stack) -> None:
     table.add_row("Kafka", kafka.bootstrap_servers)
     table.add_row("topics", f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers} norce-pipeline topics list")
     table.add_row("webhook", f"{stack.url('webhook')}/openapi.json, /readyz, /metrics")
-    for name in ("worker", "sink connect", "sink checkout"):
+    for name in (*STREAM[1:], *BESIDE):
         table.add_row(name, f"{stack.url(name)}/readyz, /metrics")
     table.add_row("simulated Norce", f"{stack.url('simulator')}/simulator/state, /simulator/orders, /simulator/calls")
     table.add_row("logs", str(stack.folder))

@@ -25,6 +25,14 @@ class KafkaSettings(SettingsGroup):
     min_insync_replicas: int = Field(
         default=2, ge=1, le=7, description="Replicas that must have a record before it counts"
     )
+    body_retention_days: int = Field(
+        default=28,
+        ge=1,
+        le=3650,
+        description="Days that bodies as Norce sent them are kept, on the event topics, in the quarantine and the dead "
+        "letters. They name persons; 28 days and the one that a segment takes are less than the month in which a "
+        "request for erasure has to be met (GDPR, article 12(3)), so these topics meet it by themselves",
+    )
     request_timeout: Seconds = Field(default=10.0, description="Seconds before one request to a broker is given up")
 
     @model_validator(mode="after")

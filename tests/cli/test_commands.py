@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from pipeline.broker import KafkaCluster
 from pipeline.settings import GROUPS, KafkaSettings
 from tests.support.kafka import admin
 from tests.support.processes import ROOT
+
+DAY = 86_400_000  # milliseconds
 
 COMPLETE = {
     "NORCE_WEBHOOK_SECRETS": "one,two",
@@ -256,6 +259,57 @@ async def test_topics_create_makes_what_is_missing_and_can_be_repeated(own_topic
     assert (await configuration(own_topics["KAFKA_BOOTSTRAP_SERVERS"], spec.name)).items() >= spec.configuration(
         kafka
     ).items()
+
+
+async def test_topics_create_names_what_is_configured_otherwise_and_alters_it_only_when_told_to(
+    own_topics: dict[str, str],
+) -> None:
+    assert command("topics", "create", **own_topics).returncode == 0
+    servers = own_topics["KAFKA_BOOTSTRAP_SERVERS"]
+    name = topics.QUARANTINE
+    before = await configuration(servers, name)
+    assert before["retention.ms"] == str(28 * DAY)
+    shorter = {**own_topics, "NORCE_KAFKA_BODY_RETENTION_DAYS": "7"}
+
+    told = command("topics", "create", **shorter)
+    assert told.returncode == 0, told.stderr
+    difference = f"{name}: retention.ms is {28 * DAY}, the catalogue says {7 * DAY}"
+    assert f"differs  {difference}" in told.stdout
+    assert topics.ORDERS_ENRICHED not in re.sub(r"^present .*$", "", told.stdout, flags=re.MULTILINE)
+    assert "--update" in told.stderr
+    assert await configuration(servers, name) == before
+
+    await set_configuration(servers, name, {**own_values(before), "max.message.bytes": "2000000"})
+    done = command("topics", "create", "--update", **shorter)
+    assert done.returncode == 0, done.stderr
+    assert f"altered  {difference}" in done.stdout
+    after = await configuration(servers, name)
+    assert after["retention.ms"] == str(7 * DAY)
+    assert after["max.message.bytes"] == "2000000"  # what somebody else has set stays
+    assert "differs" not in command("topics", "create", **shorter).stdout
+
+
+def test_more_replicas_in_sync_than_there_are_replicas_are_refused_before_anything_is_altered(
+    own_topics: dict[str, str],
+) -> None:
+    assert command("topics", "create", **own_topics).returncode == 0
+    changed = {**own_topics, "NORCE_KAFKA_REPLICATION_FACTOR": "3", "NORCE_KAFKA_MIN_INSYNC_REPLICAS": "2"}
+    done = command("topics", "create", "--update", **changed)
+    assert done.returncode == 3
+    assert "TooFewReplicas" in done.stderr
+    assert "min.insync.replicas is 1" in command("topics", "create", **changed).stdout
+
+
+async def set_configuration(servers: str, name: str, values: dict[str, str]) -> None:
+    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+    async with admin(servers) as client:
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=values)])
+
+
+def own_values(configuration: dict[str, str]) -> dict[str, str]:
+    """What the catalogue sets, of everything that a topic is configured with."""
+    return {name: configuration[name] for name in ("cleanup.policy", "min.insync.replicas", "retention.ms")}
 
 
 async def configuration(servers: str, name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from connectors.checkout import CheckoutClient
 from connectors.connect import ConnectClient
 from connectors.norce import Unaddressable
-from connectors.norce.order_status import OrderStatus
+from pipeline.events import NorceOrderStatus
 from tests.clients.norce import Norce
 from tests.clients.peer import Peer, Received, Reply
 from tests.clients.support import CHANNEL, PatientClock, at_most, checkout_settings, connect_settings, metrics
@@ -96,7 +96,7 @@ def checkout(norce_documents: Path) -> Contract:
     client_order_ref=st.one_of(st.integers(0, 2**33).map(str), st.text(min_size=1)),
     erp_order_no=st.one_of(st.none(), st.text()),
     infos=st.lists(st.fixed_dictionaries({"code": st.text(min_size=1), "value": st.text()}), max_size=3),
-    status=st.one_of(st.none(), st.sampled_from(sorted(OrderStatus))),
+    status=st.one_of(st.none(), st.sampled_from(sorted(NorceOrderStatus))),
     account_id=st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1)),
     header=st.sampled_from([None, "ApplicationId"]),
 )
@@ -124,7 +124,7 @@ async def test_every_send_order_status_fits(
 
 
 def test_the_statuses_are_norces(connect: Contract) -> None:
-    assert {str(status) for status in OrderStatus} == set(
+    assert {str(status) for status in NorceOrderStatus} == set(
         connect.schema("SendOrderStatusRequest")["properties"]["OrderStatus"]["enum"]
     )
 

@@ -11,14 +11,16 @@ import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
 
-from pipeline import topics
+from pipeline import settings_report, topics
 from pipeline.contracts import CATALOGUE, UnboundTopic, documents, messages, read_topics
+from pipeline.contracts.bindings import UNPROMISED
 from pipeline.contracts.documents import ASYNCAPI
 from pipeline.contracts.event_fields import FIELDS
 from pipeline.domain import AlertKind
 from pipeline.events import EVENT_TYPES
+from pipeline.privacy import ORDERS_PRIVATE, PERSON_KEYS
 from pipeline.settings import KafkaSettings
-from pipeline.topics import TopicSpec
+from pipeline.topics import Tier, TopicSpec
 
 FOUND = documents("1.0.0")
 SCHEMAS = [name for name in FOUND if name != ASYNCAPI]
@@ -75,7 +77,26 @@ def test_no_field_is_described_that_no_event_has() -> None:
     assert set(FIELDS) - used == set()
 
 
-def test_every_public_topic_has_a_contract_and_every_event_type_is_on_its_topic() -> None:
+def test_every_topic_is_listed_with_its_tier_and_a_private_one_with_its_readers() -> None:
+    channels = FOUND[ASYNCAPI]["channels"]
+    assert set(channels) == {spec.name for spec in settings_report.all_topics()}
+    for spec in CATALOGUE:
+        assert channels[spec.name]["x-tier"] == spec.tier
+        assert (spec.tier is Tier.PRIVATE) == bool(channels[spec.name].get("x-readers"))
+
+
+def test_every_topic_that_holds_personal_data_or_bodies_as_they_came_is_private() -> None:
+    private = {spec.name for spec in CATALOGUE if spec.tier is Tier.PRIVATE}
+    assert private >= {topics.QUARANTINE, topics.DEAD_LETTERS, ORDERS_PRIVATE, PERSON_KEYS}
+    assert private >= {spec.topic for spec in EVENT_TYPES.values()}
+
+
+def test_changelogs_are_listed_and_promise_no_schema() -> None:
+    found = read_topics(FOUND)
+    assert {spec.name for spec in CATALOGUE if not found[spec.name].kinds} == {spec.name for spec in UNPROMISED}
+
+
+def test_every_topic_has_a_contract_and_every_event_type_is_on_its_topic() -> None:
     found = read_topics(FOUND)
     assert set(found) == {spec.name for spec in CATALOGUE} >= {spec.name for spec in topics.PUBLIC}
     for spec in EVENT_TYPES.values():

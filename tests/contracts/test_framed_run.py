@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from pipeline import topics
 from pipeline.broker import KafkaCluster
-from pipeline.contracts.framing import schema_id, unframed
+from pipeline.contracts.framing import FRAMED_CONTENT_TYPE, schema_id, unframed
 from tests.cli.test_commands import command
 from tests.contracts.apicurio import registry
 from tests.pipeline.system import ALL, System
@@ -57,6 +57,7 @@ async def test_what_the_worker_makes_carries_the_id_under_which_the_registry_has
         records = await read_all(system.servers, topic)
         assert records
         for record in records:
+            assert dict(record.headers)["content-type"] == FRAMED_CONTENT_TYPE.encode()
             answer = await system.client.get(f"{url}/schemas/ids/{schema_id(record.value)}")
             Draft7Validator(json.loads(answer.json()["schema"])).validate(json.loads(unframed(record.value)))
 
@@ -64,6 +65,7 @@ async def test_what_the_worker_makes_carries_the_id_under_which_the_registry_has
 async def test_events_keep_the_bytes_that_norce_sent(system: System) -> None:
     records = await read_all(system.servers, "norce.events.payment")
     assert [schema_id(record.value) for record in records] == [None]
+    assert [dict(record.headers)["content-type"] for record in records] == [b"application/json"]
 
 
 async def test_the_sinks_read_framed_updates(system: System) -> None:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from pipeline import topics
+from pipeline.contracts.bindings import FRAMED
 from pipeline.contracts.framing import prefix, schema_id, unframed
 from pipeline.contracts.registry import (
-    FRAMED,
     RegistryUnreachable,
     SchemaMissing,
     SchemaRefused,

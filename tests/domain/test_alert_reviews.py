@@ -61,6 +61,7 @@ class Thing:
         return self._keep(review_due(self.key, self.stored, self.recorded, self.policy, START + now))
 
     def _keep(self, done: Review) -> Review:
+        self.withheld = done.withheld
         self.recorded = decode_recorded(encode_recorded(done.recorded))
         assert self.recorded == done.recorded
         self.published.update({alert.id: alert for alert in done.alerts})
@@ -184,6 +185,7 @@ def test_no_more_alerts_are_open_than_the_limit_and_the_others_wait() -> None:
     product = Thing(PRODUCT)
     product.hear(cost(0), *[price(0, PricelistId=n, PriceSaleValue=1) for n in range(100)])
     assert len(product.open) == limits.MAX_ALERTS
+    assert product.withheld == 100 - limits.MAX_ALERTS, "the limit is not kept to in silence"
     shut = product.recorded.open[0].item
     assert shut is not None
     number = int(shut.split(",")[0].removeprefix("pricelist_id="))
@@ -194,6 +196,41 @@ def test_no_more_alerts_are_open_than_the_limit_and_the_others_wait() -> None:
     done = product.hear(price(HOUR, PricelistId=-1, PriceSaleValue=1))
     assert done is not None
     assert done.alerts == (), "an alert that is open is not shut for a new one"
+
+
+def test_an_alert_that_opens_and_closes_within_one_batch_is_published_both_ways() -> None:
+    job_ = Thing(JOB)
+    done = job_.hear(failed := job(3), succeeded := job(2, HOUR), now=DAY)
+    assert done is not None
+    opened, closed = done.alerts
+    assert (opened.kind, opened.state, opened.opened_by) == ("job_failed", "open", (failed.event_id,))
+    assert (closed.id, closed.state, closed.closed_at) == (opened.id, "closed", "2026-01-01T01:00:00.000000Z")
+    assert closed.closed_by is not None
+    assert closed.closed_by.event_id == succeeded.event_id
+    assert job_.recorded.open == ()
+
+
+@pytest.mark.parametrize(("hours", "alerts"), [(1, []), (30, ["open", "closed"])])
+def test_events_that_are_read_late_make_no_alert_of_what_was_done_in_time(hours: int, alerts: list[str]) -> None:
+    order = Thing(KEY)
+    done = order.hear(received(0), payment(0), status("Confirmed", hours * HOUR), now=60 * HOUR)
+    assert done is not None
+    assert [alert.state for alert in done.alerts if alert.kind == "paid_not_confirmed"] == alerts
+
+
+@given(group_sequences())
+def test_every_alert_that_opened_is_published_however_the_events_are_cut_into_batches(said: Sequence) -> None:
+    key, events = said
+    now = max(event.received_at for event in events) - START
+    one_by_one, at_once = Thing(key), Thing(key)
+    moment, opened = 0, set()
+    for event in events:
+        moment = max(moment, event.received_at - START)
+        done = one_by_one.hear(event, now=moment)
+        opened |= {alert.id for alert in done.alerts} if done else set()
+    at_once.hear(*events, now=now)
+    assert opened <= set(at_once.published)
+    assert at_once.open == one_by_one.open
 
 
 @given(group_sequences())

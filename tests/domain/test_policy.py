@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.domain import DEFAULT_POLICIES, InvalidPolicy, NorceOrderStatus, PushPolicies
+from pipeline.domain import DEFAULT_POLICIES, InvalidPolicy, PushPolicies
 from pipeline.domain.policy import PushPolicy
+from pipeline.events import NorceOrderStatus
 
 
 def parse(document: dict[str, Any]) -> PushPolicies:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -147,10 +148,12 @@ async def test_a_field_that_stops_is_reported_although_the_watch_was_restarted_i
 
 
 async def test_shapes_without_end_are_one_report_that_says_so(kafka_settings: KafkaSettings, watch: Process) -> None:
-    await send(kafka_settings.bootstrap_servers, [drifting(f"New{n}", 1) for n in range(MAX_REPORTS + 20)])
+    servers = kafka_settings.bootstrap_servers
+    await send(servers, [drifting(f"New{n}", 1) for n in range(MAX_REPORTS + 20)])
+    await send(servers, [refused(f"New{n}Event", {}, "unknown_event_type") for n in range(MAX_REPORTS + 20)])
     with watch:
-        kinds = [json.loads(report.value)["kind"] for report in await watched(kafka_settings)]
-    assert sorted(kinds) == ["added"] * MAX_REPORTS + ["too_many"]
+        kinds = Counter(json.loads(report.value)["kind"] for report in await watched(kafka_settings))
+    assert kinds == {"added": MAX_REPORTS, "unknown_type": MAX_REPORTS, "too_many": 2}
 
 
 async def test_a_report_that_was_deleted_is_made_again_when_its_shape_comes_again(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.drift.reports import Report
+from pipeline.drift.reports import Report, event_type_of
 from pipeline.drift.watch import Seen, Watch
 from pipeline.drift.windows import WindowRule
 from pipeline.partitions import home
@@ -95,7 +95,6 @@ def test_a_number_that_no_double_holds_is_reported_for_its_field() -> None:
     [
         refused("OrderConfirmedEvent", b"{", "not_json"),
         refused("OrderConfirmedEvent", b'{"A": 1, "A": 2}', "duplicate_key"),
-        refused("Nonsense", {"A": 1}, "unknown_event_type"),
         refused("OrderConfirmedEvent, OrderReceivedEvent", {"A": 1}, "contradictory_event_type"),
         refused("", {"A": 1}, "missing_event_type"),
         SimpleNamespace(**{**vars(record(CONFIRMED, {"A": 1})), "headers": []}),
@@ -105,6 +104,33 @@ def test_a_number_that_no_double_holds_is_reported_for_its_field() -> None:
 )
 def test_what_is_no_event_of_norces_is_no_drift_and_stops_nothing(other: Any) -> None:
     assert the_one(other, record(CONFIRMED, {**CONFIRMED_BODY, "GiftWrap": 1}))["field"] == "GiftWrap"
+
+
+def test_an_event_type_that_the_catalogue_lacks_is_one_report_with_what_to_do() -> None:
+    found = reports(*[refused("OrderFrozenEvent", {"A": n, "B": "planted"}, "unknown_event_type") for n in range(3)])
+    (report,) = found
+    assert (report["event_type"], report["kind"], report["field"]) == ("OrderFrozenEvent", "unknown_type", "*")
+    assert report["example"] == {"A": "integer", "B": "string"}
+    assert report["quarantined"] is True
+    assert 'free_form("OrderFrozenEvent")' in report["suggestion"]
+
+
+def test_a_name_close_to_a_known_event_type_is_taken_for_a_mistyped_url() -> None:
+    found = the_one(refused("OrderRecievedEvent", RECEIVED_BODY, "unknown_event_type"))
+    assert "correct the webhook's URL if it means OrderReceivedEvent" in found["suggestion"]
+
+
+def test_names_that_are_no_names_of_event_types_are_one_report_and_not_repeated() -> None:
+    odd = ["anna@example.com", "Order Frozen", "", "x" * 65, "\xe5"]
+    found = the_one(*[refused(name, b"{", "unknown_event_type") for name in odd])
+    assert (found["event_type"], found["example"]) == ("*", "any")
+    assert "anna" not in json.dumps(found)
+
+
+def test_unknown_event_types_share_the_limit_of_one_type() -> None:
+    seen = step([refused(f"New{n}Event", {}, "unknown_event_type") for n in range(9)])
+    assert len(seen.reports) == 9
+    assert {event_type_of(key) for key in seen.reports} == {"unknown"}
 
 
 def test_a_field_that_stops_is_reported_from_its_window() -> None:

@@ -18,8 +18,10 @@ from pipeline.settings import (
     GROUPS,
     CheckoutSettings,
     ConnectSettings,
+    DriftSettings,
     KafkaSettings,
     LogSettings,
+    PrivacySettings,
     ReconcileSettings,
     SettingsGroup,
     SimulatorSettings,
@@ -35,6 +37,8 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
     "worker": (KafkaSettings, WorkerSettings, LogSettings),
     "sink-connect": (KafkaSettings, ConnectSettings, LogSettings),
     "sink-checkout": (KafkaSettings, CheckoutSettings, LogSettings),
+    "drift": (KafkaSettings, DriftSettings, LogSettings),
+    "privacy": (KafkaSettings, PrivacySettings, LogSettings),
     "simulator": (SimulatorSettings, LogSettings),
     "reconcile": (KafkaSettings, ReconcileSettings, LogSettings),
 }
@@ -107,6 +111,8 @@ def test_every_process_waits_for_what_it_needs(compose: Any) -> None:
         "worker": after_topics,
         "sink-connect": after_topics,
         "sink-checkout": after_topics,
+        "drift": after_topics,
+        "privacy": after_topics,
         "simulator": {"webhook": "service_healthy"},
         "reconcile": after_topics,
     }
@@ -134,7 +140,7 @@ def test_processes_run_without_rights_they_do_not_need(service: Any) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-@pytest.mark.parametrize("name", ["worker", "sink-connect", "sink-checkout"], indirect=True)
+@pytest.mark.parametrize("name", ["worker", "sink-connect", "sink-checkout", "drift", "privacy"], indirect=True)
 def test_state_is_kept_in_a_volume_of_its_own(compose: Any, service: Any, name: str) -> None:
     assert service["volumes"] == [f"{name}:/var/lib/norce-pipeline/data"]
     assert name in compose["volumes"]

@@ -16,12 +16,13 @@ from pipeline.broker.ports import free_ports
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.run import verdict
 from pipeline.run.observe import Observer, Snapshot
-from pipeline.run.stack import PROCESSES, Stack
+from pipeline.run.stack import PROCESSES, STREAM, Stack
 from tests.support.kafka import read_all, until
 from tests.verifier.differences import Difference, in_checkout, in_connect, in_orders, last_contents
 from tests.verifier.expected import Expected, RawRecord, expected_orders
 
-ALL = tuple(name for name in PROCESSES if name != "simulator")
+ALL = STREAM
+"""The processes that a test of the stream needs."""
 
 
 class System:

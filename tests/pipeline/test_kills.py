@@ -17,16 +17,20 @@ SCENARIO = {
 }
 
 
-async def test_a_worker_killed_in_mid_flight_leaves_the_state_that_the_raw_topics_give(make_system: MakeSystem) -> None:
+async def test_a_worker_and_then_everything_killed_in_mid_flight_leave_the_state_that_the_raw_topics_give(
+    make_system: MakeSystem,
+) -> None:
     system = await make_system(**SCENARIO)
     await system.start(*ALL, "simulator")
-    for share in (0.15, 0.4, 0.7):
+    for share, names in ((0.15, ("worker",)), (0.4, ALL), (0.7, ("worker",))):
         await system.until(lambda seen: seen.taken > share)  # noqa: B023
-        await system.kill("worker")
-        await system.start("worker")
+        for name in names:
+            await system.kill(name)
+        await system.start(*names)
     await system.until_done()
     assert await system.differences() == []
     assert await system.failed_checks() == []
+    assert await system.records(topics.DEAD_LETTERS) == []
 
 
 async def test_sinks_killed_in_mid_call_leave_norce_with_the_newest_state(make_system: MakeSystem) -> None:
@@ -44,7 +48,7 @@ async def test_sinks_killed_in_mid_call_leave_norce_with_the_newest_state(make_s
 
 
 async def test_a_connector_killed_before_the_acknowledgement_loses_no_event(make_system: MakeSystem) -> None:
-    system = await make_system(**{**SCENARIO, "NORCE_SIMULATOR_RATE": 30})
+    system = await make_system(**{**SCENARIO, "NORCE_SIMULATOR_ORDERS": 80, "NORCE_SIMULATOR_RATE": 30})
     await system.start(*ALL, "simulator")
     for share in (0.2, 0.6):
         await system.until(lambda seen: seen.taken > share)  # noqa: B023
@@ -55,16 +59,3 @@ async def test_a_connector_killed_before_the_acknowledgement_loses_no_event(make
     assert state["events"]["retried"] > 0
     assert await system.differences() == []
     assert await system.failed_checks() == []
-
-
-async def test_everything_killed_at_once_comes_back_complete(make_system: MakeSystem) -> None:
-    system = await make_system(**SCENARIO)
-    await system.start(*ALL, "simulator")
-    await system.until(lambda seen: seen.taken > 0.5)
-    for name in ALL:
-        await system.kill(name)
-    await system.start(*ALL)
-    await system.until_done()
-    assert await system.differences() == []
-    assert await system.failed_checks() == []
-    assert await system.records(topics.DEAD_LETTERS) == []

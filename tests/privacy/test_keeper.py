@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.privacy import keeper
 from pipeline.privacy.errors import Forgotten, UnknownEncryptionKey, WrongEncryptionKey
 from pipeline.privacy.forgetting import names_of
 from pipeline.privacy.identifiers import Identifier, email, phone
 from pipeline.privacy.keeper import Keeper, Work
 from pipeline.privacy.pseudonyms import Pseudonyms
-from pipeline.privacy.requests import REQUEST, TICK, encode_request
+from pipeline.privacy.requests import PUBLISHED, REQUEST, TICK, encode_request
 from pipeline.privacy.sealing import unseal
 from pipeline.privacy.topics import FORGET
 from pipeline.privacy.wrapping import Wrapping
@@ -53,9 +54,15 @@ class Partition:
         self.keeper = Keeper(pseudonyms, keys, self.random)
 
     def take(self, *records: Any) -> Work:
-        work = self.keeper.step(records, reader(self.tables.keys), reader(self.tables.rows))
+        work = self.keeper.step(records, reader(self.tables.keys), reader(self.tables.rows), self.scan)
         self.tables.apply(work.keys, work.rows)
         return work
+
+    def scan(self, begin: bytes | None) -> list[tuple[bytes, bytes]]:
+        return [(key, row) for key, row in sorted(self.tables.rows.items()) if begin is None or key >= begin]
+
+    def tick(self) -> Work:
+        return self.take(SimpleNamespace(topic=FORGET, partition=0, offset=0, key=TICK, value=b"{}"))
 
     def forget(self, *persons: Identifier | None) -> Work:
         names = names_of(self.pseudonyms, [1], [person for person in persons if person], [])
@@ -188,6 +195,35 @@ def test_a_person_kept_under_an_old_pseudonym_key_is_found_and_forgotten_after_t
     assert partition.tables.keys == {}
 
 
+def test_after_a_rotation_the_pseudonyms_of_orders_that_do_not_change_are_published_anew(partition: Partition) -> None:
+    person = Identifier("email", EMAIL)
+    assert not partition.tick().buyers
+    partition.take(event(Email=EMAIL), event(ref="78", Email="other@example.com"))
+    assert not partition.tick().buyers
+    partition.settings(ring(1, 2), wrapping(1))
+    work = partition.tick()
+    assert set(work.buyers) == {KEY, b"1:2:78"}
+    assert json.loads(work.buyers[KEY])["email"] == sorted(ring(1, 2).published(1, person))
+    assert not partition.tick().buyers, "once is enough"
+    partition.settings(ring(1, 2, retired=("p1",)), wrapping(1))
+    assert json.loads(partition.tick().buyers[KEY])["email"] == ring(2).published(1, person)
+
+
+def test_a_sweep_takes_many_orders_in_several_goes_and_leaves_out_who_was_forgotten(
+    partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "SWEPT_AT_ONCE", 3)
+    partition.tick()
+    partition.take(*[event(ref=str(number), Email=f"{number}@example.com") for number in range(10, 20)])
+    partition.forget(email("13@example.com"))
+    partition.settings(ring(1, 2), wrapping(1))
+    goes = [partition.tick()]
+    while goes[-1].unswept:
+        goes.append(partition.tick())
+    assert [len(go.buyers) for go in goes] == [3, 2, 3, 1]
+    assert {key for go in goes for key in go.buyers} == {f"1:2:{n}".encode() for n in range(10, 20) if n != 13}
+
+
 def test_a_data_key_that_is_used_after_a_rotation_is_wrapped_with_the_new_key(partition: Partition) -> None:
     partition.take(event(Email=EMAIL))
     partition.settings(ring(1), wrapping(1, 2))
@@ -227,4 +263,4 @@ def test_with_a_wrong_ring_nothing_is_written(partition: Partition, keys: Wrappi
 )
 def test_a_record_that_cannot_be_used_stops_nobody(partition: Partition, bad: dict[str, Any]) -> None:
     partition.take(SimpleNamespace(**{**vars(buyer()), **bad}), event(ref="78", Email=EMAIL))
-    assert list(partition.tables.rows) == [b"1:2:78"]
+    assert partition.tables.rows.keys() - {PUBLISHED} == {b"1:2:78"}

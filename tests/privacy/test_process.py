@@ -65,11 +65,17 @@ class System:
     def process(self, **environment: str) -> Process:
         return Process("-m", "pipeline.cli", "privacy", log=self.log, environment={**self.environment, **environment})
 
-    async def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+    async def command(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "pipeline.cli", *words],
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **self.environment, "NORCE_LOG_LEVEL": "info"},
+            env={
+                "PYTHONPATH": str(ROOT),
+                "PATH": "/usr/bin:/bin",
+                **self.environment,
+                "NORCE_LOG_LEVEL": "info",
+                **environment,
+            },
             capture_output=True,
             text=True,
             timeout=60,
@@ -218,32 +224,53 @@ async def test_a_process_that_is_killed_takes_up_the_request_and_a_lost_state_br
         assert STATE not in system.on_disk(*keys)
 
 
-@pytest.mark.parametrize(
-    ("settings", "error"),
-    [
-        ({"NORCE_PRIVACY_ENCRYPTION_KEYS": json.dumps({"k1": encoded(9)})}, "WrongEncryptionKey"),
-        (
-            {
-                "NORCE_PRIVACY_ENCRYPTION_KEYS": json.dumps({"k2": encoded(9)}),
-                "NORCE_PRIVACY_ENCRYPTION_KEY_ID": "k2",
-            },
-            "UnknownEncryptionKey",
-        ),
-    ],
-)
-async def test_a_wrong_key_encryption_key_stops_the_process_by_name_and_costs_nothing(
-    system: System, settings: Mapping[str, str], error: str
+CHANGED: Mapping[str, Mapping[str, str]] = {
+    "'k1' of NORCE_PRIVACY_ENCRYPTION_KEYS": {"NORCE_PRIVACY_ENCRYPTION_KEYS": json.dumps({"k1": encoded(9)})},
+    "'p1' of NORCE_PRIVACY_PSEUDONYM_KEYS": {"NORCE_PRIVACY_PSEUDONYM_KEYS": json.dumps({"p1": encoded(9)})},
+}
+"""Another secret under an id that was used before."""
+
+
+async def test_a_key_that_is_not_the_first_one_of_its_id_stops_everything_by_name_and_costs_nothing(
+    system: System,
 ) -> None:
     await system.send(*orders())
     with system.process():
         await system.done()
     await system.send(event("OrderDeliveredEvent", ref="77", CellPhone="070 2"))
-    with system.process(**settings) as process:
+    for told, settings in CHANGED.items():
+        with system.process(**settings) as process:
+            assert process.wait() == 2
+        assert f"error: ChangedKey: not the secrets that were first used under these ids: {told}." in process.output
+        for words in (("forget", "--email", EMAIL), ("reveal", "1:2:77")):
+            answer = await system.command(*words, **settings)
+            assert (answer.returncode, "ChangedKey" in answer.stderr) == (1, True), answer
+    unknown = {"NORCE_PRIVACY_ENCRYPTION_KEYS": json.dumps({"k2": encoded(9)}), "NORCE_PRIVACY_ENCRYPTION_KEY_ID": "k2"}
+    with system.process(**unknown) as process:
         assert process.wait() == 1
-    assert error in process.output
+    assert "UnknownEncryptionKey" in process.output
     with system.process():
         await system.done()
         assert json.loads((await system.command("reveal", "1:2:77")).stdout)["cell_phone"] == [PHONE, "070 2"]
+
+
+async def test_after_a_rotation_every_buyer_is_published_under_the_new_key_though_no_event_comes(
+    system: System,
+) -> None:
+    await system.send(*orders())
+    with system.process() as process:
+        await system.done()
+        assert process.terminate() == 0
+    rotated = {
+        "NORCE_PRIVACY_PSEUDONYM_KEYS": json.dumps({"p1": encoded(1), "p2": encoded(2)}),
+        "NORCE_PRIVACY_PSEUDONYM_KEY_ID": "p2",
+    }
+    with system.process(**rotated):
+        buyers = await until(
+            lambda: system.newest(ORDERS_BUYERS),
+            lambda seen: all(any(name.startswith("p2:") for name in record["email"]) for record in seen.values()),
+        )
+    assert buyers.keys() == {record.key for record in orders()}
 
 
 async def test_settings_that_cannot_be_right_are_named_without_showing_a_key(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def environment() -> dict[str, str]:
         for group, port in zip(PROCESSES.values(), free_ports(len(PROCESSES)), strict=True)
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NORCE_", "KAFKA_"))}
-    return {**inherited, **ports, "PYTHONPATH": str(ROOT), "NORCE_SIMULATOR_ORDERS": "40"}
+    return {**inherited, **ports, "PYTHONPATH": str(ROOT), "NORCE_SIMULATOR_ORDERS": "40", "NORCE_SIMULATOR_BAD": "0.1"}
 
 
 def run(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,9 @@ def run(folder: Path, environment: dict[str, str], *arguments: str) -> subproces
 def test_a_run_ends_with_0_when_every_check_holds(tmp_path: Path, environment: dict[str, str]) -> None:
     done = run(tmp_path, environment, "--exit")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == 8
+    assert done.stdout.count("✓") == 11
+    assert re.search(r"✓ drift: [1-9]\d* shapes are reported, as planted", done.stdout)
+    assert re.search(r"✓ the buyers of all \d{2,} orders and subscriptions", done.stdout)
     assert "✗" not in done.stdout
     assert "all 40 orders are joined" in done.stdout
     assert re.search(r"^order \d+:\d+:", done.stdout, re.MULTILINE)

@@ -45,6 +45,8 @@ class Review(msgspec.Struct, frozen=True):
     """What is to be kept; ``NOTHING`` needs no keeping."""
     alerts: tuple[Alert, ...]
     """The records to publish: those that opened, that changed, and that closed."""
+    withheld: int = 0
+    """What is wrong as well and is no alert yet, because ``MAX_ALERTS`` of the thing are open."""
 
 
 Name = tuple[AlertKind, str | None]
@@ -90,10 +92,15 @@ def review(
     for name, alert in known.items():
         if name not in wrong:
             closing, at = _end(conditions.get(name), now, ended, name)
-            changed = {"state": AlertState.CLOSED, "closed_at": rfc3339(at), "closed_by": closing}
-            said.append(msgspec.structs.replace(alert, **changed))
+            said.append(_closed(alert, closing, at))
     indexed = None if from_index else recorded.due
-    return Review(Recorded(due=_due(found, now, indexed), open=tuple(still)), tuple(said))
+    return Review(Recorded(due=_due(found, now, indexed), open=tuple(still)), tuple(said), len(wrong) - len(still))
+
+
+def passing(subject: str, subject_key: str, condition: Condition, closing: Closing, at: int) -> tuple[Alert, Alert]:
+    """An alert that opened and closed between two looks: both records. ``at``, in microseconds, is when it closed."""
+    alert = _alert(subject, subject_key, condition, None)
+    return alert, _closed(alert, closing, at)
 
 
 def alert_id(kind: str, subject: str, subject_key: str, item: str | None) -> str:
@@ -139,6 +146,11 @@ def _alert(subject: str, subject_key: str, condition: Condition, known: Alert | 
         closed_at=None,
         closed_by=None,
     )
+
+
+def _closed(alert: Alert, closing: Closing, at: int) -> Alert:
+    changed = {"state": AlertState.CLOSED, "closed_at": rfc3339(at), "closed_by": closing}
+    return msgspec.structs.replace(alert, **changed)
 
 
 def _end(condition: Condition | None, now: int, ended: Ended | None, name: Name) -> tuple[Closing, int]:

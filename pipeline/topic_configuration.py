@@ -1,0 +1,145 @@
+"""The configuration that topics have at the broker beside the one of the catalogue: what differs, and setting it right.
+
+aiokafka can only replace a topic's whole configuration, which would reset what somebody else has set. So this asks
+through librdkafka, which alters one value at a time (KIP-339). Partitions are never altered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from pipeline.settings import KafkaSettings
+from pipeline.topics import BrokerUnreachable, TopicError, TopicSpec
+
+T = TypeVar("T")
+
+MIN_INSYNC = "min.insync.replicas"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that is not as the catalogue has it. ``None`` stands for a value that the broker does not know."""
+
+    topic: str
+    name: str
+    wanted: str
+    found: str | None
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.name} is {self.found}, the catalogue says {self.wanted}"
+
+
+class ConfigurationRefused(TopicError):
+    """The broker did not take a topic's configuration."""
+
+    def __init__(self, name: str, cause: object) -> None:
+        self.name = name
+        super().__init__(f"the broker refused the configuration of topic {name}: {cause}")
+
+
+class TooFewReplicas(TopicError):
+    """Topics have fewer replicas than are to be in sync: once that was set, nothing could be written to them."""
+
+    def __init__(self, found: Mapping[str, int], wanted: str) -> None:
+        self.found = found
+        topics = ", ".join(f"{name} has {count}" for name, count in found.items())
+        super().__init__(
+            f"NORCE_KAFKA_MIN_INSYNC_REPLICAS says {wanted}, more than there are replicas: {topics}. "
+            "Give the topics more replicas first; nothing was altered"
+        )
+
+
+async def differences(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> list[Difference]:
+    """What the broker has otherwise than the catalogue, of topics that exist.
+
+    Raises:
+        BrokerUnreachable, ConfigurationRefused
+    """
+    return await _ask(kafka, lambda admin: _differences(admin, kafka, list(specs)))
+
+
+async def update(kafka: KafkaSettings, found: Sequence[Difference]) -> None:
+    """Set what differs as the catalogue has it. A shorter retention lets the broker delete records.
+
+    Raises:
+        TooFewReplicas: before anything is altered.
+        BrokerUnreachable, ConfigurationRefused
+    """
+    await _ask(kafka, lambda admin: _update(admin, kafka, found))
+
+
+async def _ask(kafka: KafkaSettings, question: Callable[[AdminClient], T]) -> T:
+    def ask() -> T:
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 2})
+        try:
+            return question(admin)
+        except KafkaException as error:
+            raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+
+    return await asyncio.to_thread(ask)
+
+
+def _differences(admin: AdminClient, kafka: KafkaSettings, specs: Sequence[TopicSpec]) -> list[Difference]:
+    if not specs:
+        return []
+    resources = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
+    answers = admin.describe_configs(resources, request_timeout=kafka.request_timeout)
+    by_name = {resource.name: _result(resource.name, answer) for resource, answer in answers.items()}
+    return [
+        Difference(spec.name, name, wanted, found)
+        for spec in specs
+        for name, wanted in spec.configuration(kafka).items()
+        if (found := _value(by_name[spec.name], name)) != wanted
+    ]
+
+
+def _update(admin: AdminClient, kafka: KafkaSettings, found: Sequence[Difference]) -> None:
+    if not found:
+        return
+    _check_replicas(admin, kafka, [each for each in found if each.name == MIN_INSYNC])
+    entries: dict[str, list[ConfigEntry]] = {}
+    for each in found:
+        entry = ConfigEntry(each.name, each.wanted, incremental_operation=AlterConfigOpType.SET)
+        entries.setdefault(each.topic, []).append(entry)
+    resources = [
+        ConfigResource(ResourceType.TOPIC, name, incremental_configs=changed) for name, changed in entries.items()
+    ]
+    answers = admin.incremental_alter_configs(resources, request_timeout=kafka.request_timeout)
+    for resource, answer in answers.items():
+        _result(resource.name, answer)
+
+
+def _check_replicas(admin: AdminClient, kafka: KafkaSettings, found: Sequence[Difference]) -> None:
+    if not found:
+        return
+    known = admin.list_topics(timeout=kafka.request_timeout).topics
+    replicas = {each.topic: min(len(part.replicas) for part in known[each.topic].partitions.values()) for each in found}
+    short = {name: count for name, count in replicas.items() if count < kafka.min_insync_replicas}
+    if short:
+        raise TooFewReplicas(short, str(kafka.min_insync_replicas))
+
+
+def _value(entries: Mapping[str, Any], name: str) -> str | None:
+    return str(entries[name].value) if name in entries else None
+
+
+def _result(name: str, answer: Future[Any]) -> Any:
+    try:
+        return answer.result()
+    except KafkaException as error:
+        if error.args[0].retriable() or error.args[0].code() < 0:
+            raise  # no answer of a broker
+        raise ConfigurationRefused(name, error.args[0].str()) from error
