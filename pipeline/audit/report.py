@@ -16,8 +16,8 @@ from pipeline.audit.tally import PENDING, QUARANTINED, UNBALANCED, Tally
 from pipeline.console import table
 from pipeline.ledger import EventOutcome, UpdateOutcome
 
-EVENT_COLUMNS = (*EventOutcome, QUARANTINED, PENDING, UNBALANCED)
-UPDATE_COLUMNS = (*UpdateOutcome, PENDING, UNBALANCED)
+EVENT_COLUMNS = (*map(str, EventOutcome), QUARANTINED, PENDING, UNBALANCED)
+UPDATE_COLUMNS = (*map(str, UpdateOutcome), PENDING, UNBALANCED)
 WAITING_SHOWN = 20
 """Of what is pending, the oldest that people are shown. What does not balance is always shown in full."""
 
