@@ -49,7 +49,11 @@ async def sweeps(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Swee
 
 async def begun(kafka: KafkaCluster, folder: Path, client: httpx.AsyncClient, **settings: Any) -> System:
     system = await System.make(kafka, folder, client, {**SCENARIO, **settings})
-    await system.start("webhook", "worker", "simulator")
+    try:
+        await system.start("webhook", "worker", "simulator")
+    except BaseException:
+        await system.stack.stop()
+        raise
     return system
 
 
