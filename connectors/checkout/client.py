@@ -7,13 +7,14 @@ Norce docs: every call carries a static bearer token, ``x-merchant`` and ``x-cha
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 from urllib.parse import quote
 
 import structlog
 
-from connectors.checkout.orders import CheckoutOrder, Page, choose, read_page
+from connectors.checkout.orders import DONE, CheckoutOrder, Page, choose, read_page
 from connectors.norce import (
     Answer,
     Clock,
@@ -118,6 +119,25 @@ class CheckoutClient:
             log.warning("checkout_orders_cut_off", pages=PAGES_MAX, total=page.total)
         return choose(orders, cart_reference)
 
+    async def bought(
+        self, channel: CheckoutChannel, start: datetime, end: datetime
+    ) -> AsyncIterator[Sequence[CheckoutOrder]]:
+        """Pages of the orders of a channel that their buyers completed, made in a span of time; both with an offset.
+
+        Norce docs: the list takes dates; that they are those of making is assumed.
+
+        Raises:
+            NorceError: the call failed, see ``NorceApi.call``.
+        """
+        query = {"date_from": _written(start), "date_to": _written(end), "order_by": "created", "limit": str(PAGE_SIZE)}
+        offset = 0
+        while True:
+            page = await self._list(channel, {**query, "offset": str(offset)})
+            yield [order for order in page.orders if order.status in DONE]
+            offset += page.size
+            if _is_last(page, offset):
+                return
+
     async def patch_attributes(
         self,
         channel: CheckoutChannel,
@@ -143,12 +163,12 @@ class CheckoutClient:
     async def _page(
         self, channel: CheckoutChannel, cart_reference: str, offset: int, patience: Patience | None
     ) -> Page:
+        query = {"cart_reference": cart_reference, "limit": str(PAGE_SIZE), "offset": str(offset)}
+        return await self._list(channel, query, patience)
+
+    async def _list(self, channel: CheckoutChannel, query: Mapping[str, str], patience: Patience | None = None) -> Page:
         request = Request(
-            operation="FindOrders",
-            method="GET",
-            url=self._url,
-            headers=self._headers(channel),
-            query={"cart_reference": cart_reference, "limit": str(PAGE_SIZE), "offset": str(offset)},
+            operation="FindOrders", method="GET", url=self._url, headers=self._headers(channel), query=query
         )
         return await self._api.call(request, _read, patience=patience, accept=(404,))
 
@@ -164,6 +184,10 @@ def _is_last(page: Page, offset: int) -> bool:
     if page.size == 0:
         return True
     return page.size < PAGE_SIZE if page.total is None else offset >= page.total
+
+
+def _written(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def _read(answer: Answer) -> Page:

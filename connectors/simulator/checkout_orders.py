@@ -34,6 +34,13 @@ class CheckoutOrder:
     changes: int = 0
     attributes: dict[str, Any] = field(default_factory=dict)
 
+    def is_made_between(self, first: str | None, end: str | None) -> bool:
+        """Whether it was made from a time on, and before another; None for any."""
+        made = datetime.fromisoformat(_at(self.created))
+        return (first is None or datetime.fromisoformat(first) <= made) and (
+            end is None or made < datetime.fromisoformat(end)
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The order as the API shows it."""
         created, modified = _at(self.created), _at(self.created + self.changes)

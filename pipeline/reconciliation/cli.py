@@ -21,7 +21,7 @@ from pipeline.reconciliation.compare import Implied, UnknownStatusName
 from pipeline.reconciliation.errors import NotPublished
 from pipeline.reconciliation.records import Reconciliation
 from pipeline.reconciliation.sweep import Asked, now, reconcile, span_of
-from pipeline.settings import KafkaSettings, ReconcileSettings, SettingsError
+from pipeline.settings import CheckoutSettings, KafkaSettings, ReconcileSettings, SettingsError, load
 
 
 def command(
@@ -48,10 +48,11 @@ def command(
     kafka, settings = read(KafkaSettings, ReconcileSettings)
     chosen = _applications(settings, application)
     implied = _implied(settings)
+    checkout = load(CheckoutSettings)[0] if settings.checkout else None
     asyncio.run(topics.check(kafka, topics.PUBLIC))
 
     def once() -> Reconciliation:
-        asked = Asked(span_of(settings, _utc(since), _utc(until), now()), chosen, dry_run)
+        asked = Asked(span_of(settings, _utc(since), _utc(until), now()), chosen, dry_run, checkout)
         with Console(stderr=True).status("") as status:
             return asyncio.run(reconcile(kafka, settings, implied, asked, status.update))
 

@@ -72,6 +72,8 @@ class Kind(StrEnum):
     """We have a payment that Norce does not have."""
     ORDER = "order"
     """We have an order that Norce does not have."""
+    BOUGHT = "bought"
+    """Checkout says a basket was bought, and neither Commerce nor we have an order of it."""
     UNUSABLE = "unusable"
     """What Norce tells makes no event."""
 

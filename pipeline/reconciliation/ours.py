@@ -79,6 +79,10 @@ class OurOrders:
         """Note that Norce has an order."""
         self._told[key.encode()] = b""
 
+    def is_known(self, key: str) -> bool:
+        """Whether we have an order, or Norce has told of it."""
+        return key.encode() in self._told or key.encode() in self._orders
+
     def untold(self, client_id: int, application_id: int) -> Iterator[tuple[str, OurOrder]]:
         """The orders of an application that Norce has not told of."""
         prefix = f"{client_id}:{application_id}:".encode()

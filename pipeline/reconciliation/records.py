@@ -28,11 +28,14 @@ class SweepDifference(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="status, unknown_status, order_id, order_no, source, payment.amount, payment.currency, payment "
-            "(Norce has it not), order (Norce has it not) or unusable (what Norce tells makes no event)"
+            "(Norce has it not), order (Norce has it not), bought (in Checkout, and no order came of it) or unusable "
+            "(what Norce tells makes no event)"
         ),
     ]
     key: Annotated[str, Meta(description="The order, as on the enriched orders topic")]
-    item: Annotated[str | None, Meta(description="Of a payment its PaymentCode, of what is unusable the event type")]
+    item: Annotated[
+        str | None, Meta(description="PaymentCode of a payment, id of a Checkout order, event type of what is unusable")
+    ]
     ours: Annotated[str | None, Meta(description="What our order says, null if nothing")]
     norce: Annotated[str | None, Meta(description="What Norce says, null if nothing")]
 
@@ -52,6 +55,9 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     orders_unheard: Annotated[int, Meta(description="Those of them of which no event had come at all")]
     orders_mended: Annotated[int, Meta(description="Orders of which an event was missing")]
     failed_runs: Annotated[int | None, Meta(description="Failed runs that were compared; null if Norce was not asked")]
+    checkout_orders: Annotated[
+        int | None, Meta(description="Bought baskets that were compared; null if Checkout was not asked")
+    ]
     published: Annotated[
         dict[str, int], Meta(description="Event type to the number of missing events that were published as reconciled")
     ]
@@ -71,6 +77,7 @@ class Sweep:
     orders: int = 0
     unheard: int = 0
     failed_runs: int | None = None
+    checkout_orders: int | None = None
     missing: Counter[str] = field(default_factory=Counter)
     mended: set[str] = field(default_factory=set)
     """Keys; as many as events that may be published, so few."""
@@ -106,6 +113,7 @@ class Sweep:
             orders_unheard=self.unheard,
             orders_mended=len(self.mended),
             failed_runs=self.failed_runs,
+            checkout_orders=self.checkout_orders,
             published=dict(sorted(self.missing.items())),
             differences=dict(sorted(self.differences.items())),
             listed=[

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import structlog
 
-from connectors.norce import NorceError
+from connectors.checkout import CheckoutClient
+from connectors.norce import NoChannel, NorceError
 from connectors.query import FailedRunRow, OrderRow, QuerySweeper, Span
 from connectors.webhook.records import Record
 from pipeline.events import UnusableBody
@@ -24,7 +25,7 @@ from pipeline.reconciliation.errors import QueryUnusable, SweepUnfinished, TooMa
 from pipeline.reconciliation.ours import OurOrders, wait_for_worker
 from pipeline.reconciliation.publish import Publisher, record_of
 from pipeline.reconciliation.records import Reconciliation, Sweep
-from pipeline.settings import KafkaSettings, ReconcileSettings
+from pipeline.settings import CheckoutSettings, KafkaSettings, ReconcileSettings
 
 MAX_LOOKED_FOR = 200
 """Orders of ours that Norce did not list and that it is asked for one by one."""
@@ -50,6 +51,8 @@ class Asked:
     applications: Sequence[str]
     """``ClientId:ApplicationId`` each."""
     dry_run: bool = False
+    checkout: CheckoutSettings | None = None
+    """Where to look for bought baskets as well."""
 
 
 def span_of(settings: ReconcileSettings, start: datetime | None, end: datetime | None, now: datetime) -> Span:
@@ -82,7 +85,10 @@ async def reconcile(
             progress("reading our orders")
             await ours.load(kafka)
             query = await stack.enter_async_context(QuerySweeper(settings))
-            await _Sweeper(query, ours, implied, publisher, settings, sweep, progress).run()
+            checkout = CheckoutClient(asked.checkout) if asked.checkout else None
+            if checkout is not None:
+                stack.push_async_callback(checkout.close)
+            await _Sweeper(query, checkout, ours, implied, publisher, settings, sweep, progress).run()
         except NorceError as error:
             problem = str(QueryUnusable(error))
         except SweepUnfinished as error:
@@ -101,6 +107,7 @@ def now() -> datetime:
 @dataclass(frozen=True, slots=True)
 class _Sweeper:
     query: QuerySweeper
+    checkout: CheckoutClient | None
     ours: OurOrders
     implied: Implied
     publisher: Publisher | None
@@ -117,6 +124,8 @@ class _Sweeper:
             async for runs in self.query.failed_runs(client_id, application_id, self.sweep.span):
                 await self._publish(self._runs(runs))
             await self._look_for_ours(client_id, application_id)
+            if self.checkout is not None:
+                await self._look_for_bought(self.checkout, client_id, application_id)
 
     def _orders(self, orders: Iterable[OrderRow]) -> list[Missing]:
         missing: list[Missing] = []
@@ -176,3 +185,22 @@ class _Sweeper:
             if not await self.query.knows(application_id, key.split(":", 2)[2]):
                 status = str(ours.statuses[-1]) if ours.statuses else "unknown"
                 self.sweep.differ([Difference(Kind.ORDER, key, None, status, None)])
+
+    async def _look_for_bought(self, checkout: CheckoutClient, client_id: int, application_id: int) -> None:
+        """Baskets that Checkout says were bought, and that became no order.
+
+        No event is derived from that: it would have to name what only Commerce decides.
+        """
+        try:
+            channel = checkout.channel_for(client_id, application_id)
+        except NoChannel as error:
+            self.sweep.not_compared.append(f"Checkout: {error}")
+            return
+        async for page in checkout.bought(channel, self.sweep.span.start, self.sweep.span.end):
+            self.sweep.checkout_orders = (self.sweep.checkout_orders or 0) + len(page)
+            for order in page:
+                if order.cart_reference is None:
+                    continue
+                key = order_key(client_id, application_id, order.cart_reference)
+                if not self.ours.is_known(key) and not await self.query.knows(application_id, order.cart_reference):
+                    self.sweep.differ([Difference(Kind.BOUGHT, key, order.id, None, order.status)])

@@ -52,6 +52,10 @@ class ReconcileSettings(SettingsGroup):
         description="Path below the Query URL that lists failed runs of recurring orders, such as "
         "Orders/RecurringOrderSchedules; without it they are not compared (assumed)",
     )
+    checkout: bool = Field(
+        default=False,
+        description="Also look for bought baskets that became no order, in Checkout as NORCE_CHECKOUT_... says",
+    )
     page_size: int = Field(
         default=200, ge=1, le=1000, description="Orders asked for at once; no more than 4 MiB are read"
     )

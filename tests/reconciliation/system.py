@@ -9,13 +9,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from connectors.query import Span
 from connectors.simulator import Scenario, checkout_channels
 from pipeline import topics
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.reconciliation.compare import Implied
 from pipeline.reconciliation.records import Reconciliation
 from pipeline.reconciliation.sweep import Asked, now, reconcile, span_of
-from pipeline.settings import ReconcileSettings
+from pipeline.settings import CheckoutSettings, ReconcileSettings
 from tests.pipeline.system import System
 from tests.support.kafka import drained, read_all, until
 from tests.support.processes import ROOT
@@ -64,11 +65,17 @@ class Sweeps:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def run(self, *applications: str, **settings: Any) -> Reconciliation:
+    async def run(
+        self,
+        *applications: str,
+        checkout: CheckoutSettings | None = None,
+        span: Span | None = None,
+        **settings: Any,
+    ) -> Reconciliation:
         """Make one sweep."""
         given = {**self.settings, "implied": json.loads(self.settings["implied"]), **settings}
         group = ReconcileSettings.model_validate(given)
-        asked = Asked(span_of(group, None, None, now()), applications or group.applications)
+        asked = Asked(span or span_of(group, None, None, now()), applications or group.applications, checkout=checkout)
         return await reconcile(self.system.stack.kafka, group, Implied.of(group.implied), asked, lambda progress: None)
 
     async def until_posted(self, tries: int = 600) -> None:

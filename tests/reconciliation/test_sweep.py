@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from connectors.query import Span
+from connectors.simulator import checkout_channels
 from pipeline import topics
 from pipeline.broker import KafkaCluster
 from pipeline.events import TOPICS as EVENT_TOPICS
+from pipeline.settings import CheckoutSettings
 from tests.pipeline.system import System
 from tests.reconciliation.system import SCENARIO, Sweeps
 from tests.support.kafka import read_all, until
@@ -45,7 +49,11 @@ async def sweeps(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Swee
 
 async def begun(kafka: KafkaCluster, folder: Path, client: httpx.AsyncClient, **settings: Any) -> System:
     system = await System.make(kafka, folder, client, {**SCENARIO, **settings})
-    await system.start("webhook", "worker", "simulator")
+    try:
+        await system.start("webhook", "worker", "simulator")
+    except BaseException:
+        await system.stack.stop()
+        raise
     return system
 
 
@@ -126,7 +134,13 @@ async def test_a_sweep_that_is_killed_is_made_up_for_by_the_next(sweeps: Sweeps)
 async def test_a_sweep_that_finds_query_away_says_so_and_is_made_up_for_by_the_next(sweeps: Sweeps) -> None:
     own = "103:1032"
     known = len(await sweeps.reconciled())
-    patience = {"outage_limit": 1, "deadline": 1, "backoff_initial": 0.05, "backoff_max": 0.1, "breaker_reset": 0.1}
+    patience: dict[str, Any] = {
+        "outage_limit": 1,
+        "deadline": 1,
+        "backoff_initial": 0.05,
+        "backoff_max": 0.1,
+        "breaker_reset": 0.1,
+    }
     sweep = asyncio.create_task(sweeps.run(own, page_size=2, rate=2, **patience))
     await until(sweeps.reconciled, lambda found: len(found) > known)
     answer = {"kind": "answer", "service": "query", "status": 503, "times": 10_000}
@@ -165,6 +179,30 @@ async def test_an_order_that_norce_does_not_know_is_told(sweeps: Sweeps) -> None
     swept = await sweeps.run("101:1011", max_events=10_000)
     assert swept.complete, swept.problem
     assert [(one.kind, one.key, one.ours) for one in swept.listed] == [("order", "101:1011:nobody's", "received")]
+
+
+async def test_a_bought_basket_that_became_no_order_is_told(sweeps: Sweeps) -> None:
+    stack = sweeps.system.stack
+    # A basket under this application's channel that Commerce has no order of in this application.
+    basket = {"client_id": 102, "application_id": 1099, "client_order_ref": "elsewhere", "order_id": 2}
+    place = {"merchant": "merchant-102", "channel": "channel-1021"}
+    answer = await sweeps.system.client.post(f"{stack.url('simulator')}/simulator/orders", json={**basket, **place})
+    assert answer.is_success, answer.text
+    checkout = CheckoutSettings.model_validate(
+        {
+            "base_url": f"{stack.url('simulator')}/checkout/order/api/v1",
+            "token": "simulator-primary",
+            "channels": checkout_channels(),
+            "rate": 200,
+            "attempt_timeout": 30,
+        }
+    )
+    span = Span(datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1))
+    swept = await sweeps.run("102:1021", checkout=checkout, span=span)
+    assert swept.complete, swept.problem
+    assert [(one.kind, one.key, one.norce) for one in swept.listed] == [("bought", "102:1021:elsewhere", "completed")]
+    assert swept.checkout_orders is not None
+    assert swept.checkout_orders > 20
 
 
 @pytest.mark.long

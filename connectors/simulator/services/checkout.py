@@ -15,7 +15,19 @@ from connectors.simulator.services.service import Answer, Refused, Service, bear
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
-_SIMULATED = frozenset({"cart_reference", "reference", "status", "limit", "offset", "order_by", "order_by_direction"})
+_SIMULATED = frozenset(
+    {
+        "cart_reference",
+        "reference",
+        "status",
+        "limit",
+        "offset",
+        "order_by",
+        "order_by_direction",
+        "date_from",
+        "date_to",
+    }
+)
 
 
 class Checkout(Service):
@@ -75,7 +87,14 @@ class Checkout(Service):
         basket = incoming.parameter("cart_reference")
         orders = self._orders.orders() if basket is None else iter(self._orders.of_basket(basket))
         statuses = {value for name, value in incoming.query if name == "status"}
-        chosen = [order for order in orders if _belongs(order, incoming) and (not statuses or order.status in statuses)]
+        first, end = incoming.parameter("date_from"), incoming.parameter("date_to")
+        chosen = [
+            order
+            for order in orders
+            if _belongs(order, incoming)
+            and (not statuses or order.status in statuses)
+            and order.is_made_between(first, end)
+        ]
         if incoming.parameter("reference") is not None:  # no order here has an external reference
             return []
         return chosen[::-1] if incoming.parameter("order_by_direction") == "desc" else chosen
