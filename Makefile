@@ -40,6 +40,10 @@ test: lint ## Lint, format, types, imports, then all tests on a real Kafka (ARGS
 faults: $(INSTALLED_DEV) ## The long tests: brokers that die, workers and sinks that come and go under load
 	$(BIN)/pytest -m long $(ARGS)
 
+.PHONY: soak
+soak: $(INSTALLED_DEV) ## An hour under load with random kills, and a verdict (ARGS="--minutes 5 --seed 2 --rate 40 --nodes 3")
+	$(BIN)/python -m tests.faults.soak $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, declared dependencies
 	$(BIN)/ruff check
