@@ -96,7 +96,7 @@ async def test_damage_that_only_reading_shows_stops_the_worker_once_and_not_at_e
     content = bytearray(table.read_bytes())
     content[: len(content) // 2] = bytes(byte ^ 0xFF for byte in content[: len(content) // 2])
     table.write_bytes(content)
-    with pytest.raises(StateDamaged, match="cannot read the state in .*; it is set aside as .*damaged-"):
+    with pytest.raises(StateDamaged, match=r"cannot read the state in .*; it is set aside as .*damaged-"):
         again.read(0, [b"key-000001"]) if use == "read" else list(again.items_of(0))
 
     restarted = store(tmp_path)
@@ -119,9 +119,7 @@ for number in range(2, 10_000):
 """
 
 
-async def test_a_disk_that_is_full_is_a_named_error_and_what_was_written_stays(
-    tmp_path: Path, repository: Path
-) -> None:
+def test_a_disk_that_is_full_is_a_named_error_and_what_was_written_stays(tmp_path: Path, repository: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", FILL_THE_DISK, str(tmp_path)], capture_output=True, text=True, cwd=repository
     )
@@ -133,4 +131,4 @@ async def test_a_disk_that_is_full_is_a_named_error_and_what_was_written_stays(
     assert reached > 1
     assert again.read(0, [b"a"]) == {b"a": b"x" * 5000}
     assert list(tmp_path.glob("**/*.damaged-*")) == []
-    await again.stop()
+    again.close_partition(0)

@@ -57,6 +57,8 @@ class Chaos:
     seed: int
     pause: float
     """Mean seconds between the end of one round and the next kill."""
+    only: tuple[str, ...] = ()
+    """Who is killed; everybody when it is empty."""
     kills: list[Kill] = field(default_factory=list)
     down: set[str] = field(default_factory=set)
     """Processes that are meant to be away just now."""
@@ -67,6 +69,8 @@ class Chaos:
 
     @property
     def targets(self) -> list[str]:
+        if self.only:
+            return list(self.only)
         names = [name for name in PROCESSES if name != "simulator" and name in self.stack.processes]
         return [*names, "broker"] if self.cluster.replicas >= 3 else names
 

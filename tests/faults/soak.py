@@ -25,8 +25,9 @@ import httpx
 
 from pipeline.broker import KafkaCluster
 from pipeline.run.stack import PROCESSES, StartFailed, fresh_folder
-from tests.faults.chaos import Chaos, caught_up, start
-from tests.faults.judging import Judge, Verdict
+from tests.faults.chaos import Chaos, start
+from tests.faults.judging import Verdict
+from tests.faults.load import drain, judge
 from tests.faults.sampling import Sampler, flatness, sizes
 from tests.pipeline.system import ALL, System
 
@@ -34,7 +35,6 @@ EVENTS_PER_ORDER = 4.5
 """Fewer than an order of the scenario has on average, so that the scenario outlasts the soak."""
 QUIET = 0.25
 """Share of the time at the end without kills: processes get old there, and what they keep shows."""
-DRAIN_SECONDS = 900.0
 EVERYONE = "all"
 UNHURRIED = {
     # A node that gets little of a shared machine is not a dead one.
@@ -108,8 +108,9 @@ class Soak:
             print(f"{len(self.chaos.kills)} kills done, no more from here on", flush=True)
             await asyncio.sleep(max(0.0, loaded + self.options.seconds - time.monotonic()))
             self.loaded = time.monotonic() - loaded
-            await self.system.knobs(paused=True)
-            drained = await self._drain()
+            drained = time.monotonic()
+            await drain(self.system)
+            drained = round(time.monotonic() - drained, 1)
         finally:
             for task in watching:
                 task.cancel()
@@ -117,23 +118,7 @@ class Soak:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         print("drained, judging", flush=True)
-        stack = self.system.stack
-        judge = Judge(self.system.servers, stack.kafka.partitions, stack.url("simulator"), self.system.client)
-        return self._result(await judge.judge(), began, drained)
-
-    async def _drain(self) -> float:
-        """Wait until nothing is left to do; returns the seconds that took."""
-        at, quiet, before = time.monotonic(), 0, None
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while quiet < 3:
-                for name in ALL:
-                    await caught_up(self.system.stack, name, DRAIN_SECONDS)
-                state = await self.system.norce()
-                now = (state["events"], state["calls"])
-                quiet = quiet + 1 if now == before and not state["events"]["waiting"] else 0
-                before = now
-                await asyncio.sleep(1.0)
-        return round(time.monotonic() - at, 1)
+        return self._result(await judge(self.system), began, drained)
 
     async def _watch(self) -> None:
         """A process that ends by itself is a finding; it is started again, so that the soak goes on."""

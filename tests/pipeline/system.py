@@ -17,6 +17,7 @@ from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.run import verdict
 from pipeline.run.observe import Observer, Snapshot
 from pipeline.run.stack import PROCESSES, Stack
+from tests.faults.judging import as_of
 from tests.support.kafka import read_all, until
 from tests.verifier.differences import Difference, in_checkout, in_connect, in_orders, last_contents
 from tests.verifier.expected import Expected, RawRecord, expected_orders
@@ -137,7 +138,7 @@ class System:
         infos, attributes = await self._told()
         records = await self.enriched()
         connect, checkout = last_contents(await self.records(topics.UPDATES))
-        found = in_orders(_as_of(expected, records), records)
+        found = in_orders(as_of(expected, records), records)
         found += in_connect(expected, connect) + in_connect(expected, infos)
         found += in_checkout(expected, checkout)
         return found + in_checkout({key: order for key, order in expected.items() if key in attributes}, attributes)
@@ -163,19 +164,3 @@ class System:
                 if "norcePipeline" in (each.get("attributes") or {}):
                     attributes[key] = each["attributes"]["norcePipeline"]
         return infos, attributes
-
-
-def _as_of(expected: Mapping[str, Expected], records: Mapping[str, Mapping[str, Any]]) -> dict[str, Expected]:
-    """What is expected, with the version of the record where that can be right.
-
-    A repeat that changes nothing raises the version of the state and is not sent on, so a record's version lies between
-    the number of things that happened and the number of deliveries.
-    """
-    fitting = dict(expected)
-    for key, record in records.items():
-        if (
-            key in expected
-            and sum(expected[key].happened.values()) <= record.get("version", 0) <= expected[key].version
-        ):
-            fitting[key] = expected[key]._replace(version=record["version"])
-    return fitting

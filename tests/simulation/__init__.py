@@ -4,8 +4,8 @@ One number decides everything that happens: which events come in which order, wh
 writes, whose clock jumps, which answer of Norce is lost. ``world.simulate(seed)`` runs one such history, hours of it in
 milliseconds, and raises ``Broken`` where a promise does not hold.
 
-Real: ``pipeline.domain``, ``Join``, ``work`` and ``sweep`` of the worker, ``Lanes``, ``Writer`` and ``Sent`` of the sinks,
-``SliceLedger``, ``SliceApp.settle`` and ``write``, the fetching, draining and committing of ``SliceConsumer``, and the
-restoring of ``SliceRecovery``. Modelled: the brokers with their groups and compaction, the disks, Norce, and the death
-of processes.
+Real: ``pipeline.domain``; ``Join``, ``work`` and ``sweep`` of the worker; ``Lanes``, ``Writer`` and ``Sent`` of the
+sinks; ``SliceLedger``, ``SliceApp.settle`` and ``write``; fetching, draining and committing of ``SliceConsumer``; the
+restoring of ``SliceRecovery``. Modelled: the brokers with groups and compaction, the disks, Norce, the death of
+processes.
 """

@@ -13,7 +13,6 @@ import structlog
 
 from tests.simulation.world import Broken, History, simulate
 
-
 SHOWN = 2
 """Broken histories that are told step by step; of the others only what broke."""
 

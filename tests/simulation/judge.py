@@ -110,8 +110,7 @@ class Judge:
         connect, checkout = differences.last_contents(updates)
         yield from map(str, differences.in_connect(expected, connect))
         yield from map(str, differences.in_checkout(expected, checkout))
-        for problem in self._newest_at_norce(updates):
-            yield problem
+        yield from self._newest_at_norce(updates)
 
     def _newest_at_norce(self, updates: list[dict[str, Any]]) -> Iterator[str]:
         """Norce holds the newest update of every order, unless it refused that one."""

@@ -151,11 +151,11 @@ class App(SliceApp):
         self.drain_seconds = DRAIN_SECONDS
         self.slices = SliceLedger(partition_limit=40)
         self.value_prefixes = {}
-        self._turns = _Locks()  # type: ignore[assignment]
+        self._turns = _Locks()
         self._partitions = len(process.world.partitions)
-        self.monitor = SimpleNamespace(on_tp_commit=lambda offsets: None)
+        self.monitor = cast(Any, SimpleNamespace(on_tp_commit=lambda offsets: None))
 
-    @property
+    @property  # type: ignore[misc]
     def producer(self) -> Any:
         return _Producer(self._process)
 
@@ -189,7 +189,7 @@ class Table(SliceTable):
     """A table on a disk that survives the process; publishing to the changelog is the engine's own."""
 
     def __init__(self, process: Process, name: str) -> None:
-        self.app = process.app  # type: ignore[assignment]
+        self.app = process.app
         self._process = process
         self.table_name = name
 
@@ -311,11 +311,11 @@ class Consumer(SliceConsumer):
         return self._flow.is_set()
 
     @property
-    def can_resume_flow(self) -> Any:
+    def can_resume_flow(self) -> Any:  # type: ignore[override]
         return self._flow.wait()
 
     @property
-    def suspend_flow(self) -> Any:
+    def suspend_flow(self) -> Any:  # type: ignore[override]
         return self._suspended
 
     async def run(self) -> None:
@@ -356,7 +356,7 @@ class Consumer(SliceConsumer):
     async def seek_wait(self, partitions: Mapping[Any, int]) -> None:
         self.positions.update({TopicPartition(*tp): offset for tp, offset in partitions.items()})
 
-    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  the engine's own
         """Some of what there is, a moment after it is there; empty when the assignment changed meanwhile."""
         chance, name = self._process.world.chance, self._process.name
         arrived = self._brokers.arrived
@@ -384,11 +384,11 @@ class Consumer(SliceConsumer):
         await asyncio.sleep(chance.between(f"{name}/fetched", 0.0, 0.1))
         return found
 
-    async def callback(self, message: Any) -> None:  # type: ignore[override]
+    async def callback(self, message: Any) -> None:
         self._process.routes[message.topic].channel.queue.put_nowait(message)
 
     def _should_commit(self, tp: Any, offset: int) -> bool:
-        return offset > self._committed_offset.get(tp, 0)
+        return offset > (self._committed_offset.get(tp) or 0)
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         tps = list(self._filter_tps_with_pending_acks())

@@ -12,17 +12,23 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+MOST_TURNS = 400_000
+"""Turns of the loop in one history; an ordinary one has some thousands."""
+
+
 class Stuck(Exception):
-    """Nothing can ever happen again, and the end is not reached."""
+    """Nothing can ever happen again, or the same thing happens for ever."""
 
 
 class _Selector(selectors.DefaultSelector):
     """Waits for nothing: the loop's clock moves instead."""
 
     loop: VirtualLoop
+    turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
+        self.turns += 1
+        if timeout is None or self.turns == MOST_TURNS:
             raise Stuck
         self.loop.now += timeout
         return super().select(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -150,7 +149,7 @@ class World:
             return await self.norce.call(process, target, key, update)
 
         table, stream = process.tables["sent"], process.streams[target]
-        process.start(_send(cast(Any, process.app), SINKS[target], table, deliver, 2, cast(Any, stream)))  # type: ignore[misc]
+        process.start(_send(cast(Any, process.app), cast(Any, SINKS[target]), table, deliver, 2, cast(Any, stream)))
         return process
 
     def _process(self, name: str, group: str, agents: Any, tables: Any) -> Process:
@@ -244,8 +243,9 @@ class World:
 
     async def _post_all(self) -> None:
         posts = []
+        pace = self.chance.choice("pace", (0.02, 0.3, 1.0))
         for event in self._scenario():
-            await asyncio.sleep(self.chance.between("next event", 0.0, 1.0))
+            await asyncio.sleep(self.chance.between("next event", 0.0, pace))
             self._raise()
             self.events += 1
             posts.append(self._do(self._post(event)))
@@ -331,4 +331,4 @@ def simulate(seed: int) -> History:
     try:
         return run(live())
     except Stuck:
-        raise Broken(seed, f"everybody waits for ever: {world[0]._behind()}", world[0].trace) from None
+        raise Broken(seed, f"never comes to an end: {world[0]._behind()}", world[0].trace) from None
