@@ -37,8 +37,16 @@ test: lint ## Lint, format, types, imports, then all tests on a real Kafka (ARGS
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: faults
-faults: $(INSTALLED_DEV) ## The long tests: brokers that die, workers and sinks that come and go under load
-	$(BIN)/pytest -m long $(ARGS)
+faults: $(INSTALLED_DEV) ## All tests of the 25 faults and all long ones (ARGS="--seed 7 -k worker": some, again as they were)
+	$(BIN)/pytest -m "fault or long" --session-timeout=14400 $(ARGS)
+
+.PHONY: simulate
+simulate: $(INSTALLED_DEV) ## Simulated histories under virtual time (ARGS="--seeds 5000", or "--seed 7" for one again)
+	$(BIN)/python -m tests.simulation $(ARGS)
+
+.PHONY: soak
+soak: $(INSTALLED_DEV) ## An hour under load with random kills, and a verdict (ARGS="--minutes 5 --seed 2 --rate 40 --nodes 3")
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, declared dependencies

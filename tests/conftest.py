@@ -7,6 +7,7 @@ Maven are, or name a broker in ``KAFKA_BOOTSTRAP_SERVERS`` for the tests that on
 from __future__ import annotations
 
 import os
+import random
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -17,8 +18,37 @@ import pytest_asyncio
 
 from pipeline.broker import Broker, ExternalBroker, KafkaCluster
 from pipeline.broker.choice import BOOTSTRAP_SERVERS_VARIABLE
+from tests.faults.catalogue import numbers_of
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help="of the faults that are random; drawn and printed when left out")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the faults, see tests/faults/catalogue.py."""
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests") if item.path.is_relative_to(ROOT / "tests") else item.path
+        for number in numbers_of(path.as_posix(), getattr(item, "originalname", item.name)):
+            item.add_marker(pytest.mark.fault(number))
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Decides what is random in a test; printed, so that a failure can be had again with ``--seed``."""
+    given = request.config.getoption("--seed")
+    drawn = random.randrange(1, 1_000_000) if given is None else int(given)
+    print(f"again: make faults ARGS='--seed {drawn} -k {request.node.originalname}'")
+    return drawn
+
+
+@pytest.fixture
+def first_seed(request: pytest.FixtureRequest) -> int:
+    """The first simulated history; the same ones every time, unless ``--seed`` says otherwise."""
+    given = request.config.getoption("--seed")
+    return 1 if given is None else int(given)
 
 
 @pytest.fixture(scope="session")

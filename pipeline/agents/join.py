@@ -82,12 +82,15 @@ class Join:
             if key is not None:
                 by_kind.setdefault(type(key), {}).setdefault(key, []).append(read)
         looked = self.parking.look(
-            partition, (key for keys in by_kind.values() for key in keys), {read.record.topic for read in work.reads}
+            partition,
+            (key for keys in by_kind.values() for key in keys),
+            dict.fromkeys(read.record.topic for read in work.reads),
         )
         for kind, keys in by_kind.items():
             self._fold_kind(work, kind, {key: reads for key, reads in keys.items() if key not in looked.heads})
-            for key in keys.keys() & looked.heads.keys():
-                self.parking.wait(work.step, looked.heads[key], keys[key])
+            for key, reads in keys.items():
+                if key in looked.heads:
+                    self.parking.wait(work.step, looked.heads[key], reads)
         self.parking.count(work.step, partition, looked.windows, work.reads)
         return self.finished(work)
 

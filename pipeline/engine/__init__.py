@@ -21,6 +21,7 @@ from pipeline.engine.errors import (
     EngineError,
     RecordTooLarge,
     StateAheadOfChangelog,
+    StateDamaged,
     StateStoreError,
 )
 from pipeline.engine.producer import Outgoing
@@ -37,6 +38,7 @@ __all__ = [
     "SliceTable",
     "StaleSlices",
     "StateAheadOfChangelog",
+    "StateDamaged",
     "StateStoreError",
     "Step",
 ]

@@ -4,7 +4,8 @@
 
     EngineError
     ├── RecordTooLarge          a record that no broker setting lets through
-    ├── StateStoreError         the local state cannot be opened
+    ├── StateStoreError         the local state cannot be opened, read or written
+    │   └── StateDamaged        it was found damaged while in use and set aside; a restart rebuilds it
     └── StateAheadOfChangelog   the local state knows changelog records that Kafka no longer has
 """
 
@@ -22,11 +23,21 @@ class RecordTooLarge(EngineError):
 
 
 class StateStoreError(EngineError):
-    """The RocksDB folder of a partition cannot be opened, and rebuilding it would not help."""
+    """The RocksDB folder of a partition cannot be opened, read or written, and rebuilding it would not help.
 
-    def __init__(self, path: object, cause: BaseException) -> None:
+    A full disk is one: with space again the worker goes on from what is there.
+    """
+
+    def __init__(self, path: object, cause: object, doing: str = "open") -> None:
         self.path = path
-        super().__init__(f"cannot open the state in {path}: {cause}")
+        super().__init__(f"cannot {doing} the state in {path}: {cause}")
+
+
+class StateDamaged(StateStoreError):
+    """The state turned out to be damaged while it was in use. It is set aside, so a restart rebuilds it."""
+
+    def __init__(self, path: object, cause: object, doing: str, aside: object) -> None:
+        super().__init__(path, f"{cause}; it is set aside as {aside}, started again the worker rebuilds it", doing)
 
 
 class StateAheadOfChangelog(EngineError):

@@ -110,7 +110,7 @@ class SliceRecovery(Recovery):
         started = reported = time.monotonic()
         restored = 0
         while pending:
-            fetched = await consumer.getmany(*pending, timeout_ms=500)
+            fetched = await consumer.getmany(*sorted(pending), timeout_ms=500)
             for tp, records in fetched.items():
                 table = tables[tp]
                 for index in range(0, len(records), RECORDS_PER_TURN):
@@ -118,7 +118,7 @@ class SliceRecovery(Recovery):
                     table.apply(tp.partition, table.slices.changes_of(part), part[-1].offset)
                     await asyncio.sleep(0)
                 restored += len(records)
-            for tp in tuple(pending):
+            for tp in sorted(pending):
                 # By position, not by the last record seen: compaction may have taken the last offsets away.
                 if await consumer.position(tp) >= ends[tp]:
                     pending.discard(tp)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import structlog
 from faust.stores.rocksdb import Store
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
-from pipeline.engine.errors import StateStoreError
+from pipeline.engine.errors import StateDamaged, StateStoreError
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +46,19 @@ def _options() -> Options:
 
 
 def _is_damaged(error: Exception) -> bool:
-    text = str(error)
-    return "Corruption" in text or "No such file or directory" in text or "Invalid argument" in text
+    """Whether an error of opening means that the files are not what they were."""
+    return _is_corrupt(error) or "Invalid argument" in str(error)
+
+
+def _is_corrupt(error: Exception) -> bool:
+    return "Corruption" in str(error) or "No such file or directory" in str(error)
+
+
+def _set_aside(path: Path) -> Path:
+    """Move a damaged database away: the changelog has everything that was in it."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    shutil.move(path, aside)
+    return aside
 
 
 class SliceStore(Store):
@@ -62,9 +74,8 @@ class SliceStore(Store):
             return self._rebuild(path, error)
 
     def _rebuild(self, path: Path, error: Exception) -> Rdict:
-        """Set a damaged database aside: the changelog has everything that was in it."""
-        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-        shutil.move(path, aside)
+        """Begin anew where a damaged database was."""
+        aside = _set_aside(path)
         log.error(
             "state is damaged, rebuilding it from the changelog", path=str(path), kept_as=str(aside), error=str(error)
         )
@@ -73,11 +84,30 @@ class SliceStore(Store):
         except Exception as again:
             raise StateStoreError(path, again) from again
 
+    @contextmanager
+    def _using(self, partition: int, doing: str) -> Iterator[Rdict]:
+        """The database, whose errors get a name. What is damaged is set aside: every restart would meet it again.
+
+        Raises:
+            StateDamaged: a restart rebuilds the state from its changelog.
+            StateStoreError: the disk is full, for example.
+        """
+        database = self._db_for_partition(partition)
+        try:
+            yield database
+        except Exception as error:
+            path = self.partition_path(partition)
+            if not _is_corrupt(error):
+                raise StateStoreError(path, error, doing) from error
+            self.close_partition(partition)
+            raise StateDamaged(path, error, doing, _set_aside(path)) from error
+
     def read(self, partition: int, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist."""
         if not keys:
             return {}
-        values = self._db_for_partition(partition).get(list(keys))
+        with self._using(partition, "read") as database:
+            values: list[Any] = database.get(list(keys)) or []
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
 
     def write(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]], changelog_offset: int) -> None:
@@ -89,13 +119,23 @@ class SliceStore(Store):
             else:
                 batch.put(key, value)
         batch.put(self.offset_key, str(changelog_offset).encode())
-        self._db_for_partition(partition).write(batch)
+        with self._using(partition, "write") as database:
+            database.write(batch)
 
     def items_of(self, partition: int, begin: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values of one partition in the order of the keys, from the key ``begin`` on."""
-        for key, value in self._db_for_partition(partition).items(from_key=begin):
-            if key != self.offset_key:
-                yield key, value
+        with self._using(partition, "read") as database:
+            place = database.iter()
+            if begin is None:
+                place.seek_to_first()
+            else:
+                place.seek(begin)
+            while place.valid():
+                key, value = place.key(), place.value()
+                if key != self.offset_key:
+                    yield key, value
+                place.next()
+            place.status()  # damage looks like the end otherwise, as it does in the client's own iteration
 
     def close_partition(self, partition: int) -> None:
         database = self._dbs.pop(partition, None)

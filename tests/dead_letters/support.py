@@ -22,7 +22,7 @@ from pipeline.events import EVENT_TYPES
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.partitions import home
 from pipeline.settings import KafkaSettings
-from tests.pipeline.system import as_of
+from tests.faults.judging import as_of
 from tests.support.kafka import admin, lag, read_all
 from tests.support.processes import ROOT, Process
 from tests.verifier.differences import Difference, in_orders

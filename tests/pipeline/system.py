@@ -17,6 +17,7 @@ from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.run import verdict
 from pipeline.run.observe import Observer, Snapshot
 from pipeline.run.stack import PROCESSES, STREAM, Stack
+from tests.faults.judging import as_of
 from tests.support.kafka import read_all, until
 from tests.verifier.differences import Difference, in_checkout, in_connect, in_orders, last_contents
 from tests.verifier.expected import Expected, RawRecord, expected_orders
@@ -165,19 +166,3 @@ class System:
                 if "norcePipeline" in (each.get("attributes") or {}):
                     attributes[key] = each["attributes"]["norcePipeline"]
         return infos, attributes
-
-
-def as_of(expected: Mapping[str, Expected], records: Mapping[str, Mapping[str, Any]]) -> dict[str, Expected]:
-    """What is expected, with the version of the record where that can be right.
-
-    A repeat that changes nothing raises the version of the state and is not sent on, so a record's version lies between
-    the number of things that happened and the number of deliveries.
-    """
-    fitting = dict(expected)
-    for key, record in records.items():
-        if (
-            key in expected
-            and sum(expected[key].happened.values()) <= record.get("version", 0) <= expected[key].version
-        ):
-            fitting[key] = expected[key]._replace(version=record["version"])
-    return fitting

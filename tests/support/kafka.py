@@ -69,10 +69,17 @@ async def consumer(bootstrap_servers: str, group: str | None = None) -> AsyncIte
 
 async def read_all(bootstrap_servers: str, *topics: str) -> list[Any]:
     """Every record of the topics from first to last offset as of now, in offset order per partition."""
-    records: list[Any] = []
+    return [record async for record in each_record(bootstrap_servers, *topics)]
+
+
+async def each_record(bootstrap_servers: str, *topics: str, partition: int | None = None) -> AsyncIterator[Any]:
+    """As ``read_all``, one after the other and not all in memory; of one partition number only, if it is named."""
     async with consumer(bootstrap_servers) as client:
         partitions = [
-            TopicPartition(topic, number) for topic in topics for number in sorted(await _partitions(client, topic))
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in sorted(await _partitions(client, topic))
+            if partition in (None, number)
         ]
         client.assign(partitions)
         ends = await client.end_offsets(partitions)
@@ -83,8 +90,8 @@ async def read_all(bootstrap_servers: str, *topics: str) -> list[Any]:
                 if await client.position(tp) >= ends[tp]:
                     left.discard(tp)
             for batch in (await client.getmany(*left, timeout_ms=200)).values() if left else ():
-                records.extend(batch)
-    return records
+                for record in batch:
+                    yield record
 
 
 async def _partitions(client: AIOKafkaConsumer, topic: str) -> set[int]:
