@@ -51,7 +51,9 @@ class Progress(Protocol):
     def advance(self, count: int) -> None: ...
 
 
-class _Silent:
+class Silent:
+    """Progress that nobody watches."""
+
     def begin(self, stage: str, total: int | None) -> None:
         return
 
@@ -66,12 +68,12 @@ def audit(kafka: KafkaSettings, groups: Groups, request: Request, progress: Prog
     Raises:
         BrokerUnreachable, TopicMissing, OSError
     """
-    progress = progress or _Silent()
+    progress = progress or Silent()
     now = int(time.time() * 1000)
     with database(request.folder) as rows:
         with reader(kafka, request.bytes_per_second) as topics:
             _read(topics, rows, groups, request, progress)
-        yield _compare(rows, request, progress, now)
+        yield compare(rows, request, progress, now)
 
 
 def _read(topics: Reader, rows: Database, groups: Groups, request: Request, progress: Progress) -> None:
@@ -98,7 +100,8 @@ def _parts(found: Snapshot, evidence: Evidence) -> Iterator[tuple[Sequence[Span]
     yield found.moving, evidence.moving
 
 
-def _compare(rows: Database, request: Request, progress: Progress, now: int) -> Report:
+def compare(rows: Database, request: Request, progress: Progress, now: int) -> Report:
+    """What the evidence comes to; ``now`` is in milliseconds since 1970."""
     events, updates = Tally(request.bucket), Tally(request.bucket)
     judges = Events(rows, request.types)
     progress.begin("comparing states", _size(rows, "states"))
