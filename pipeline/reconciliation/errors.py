@@ -34,6 +34,13 @@ class QueryUnusable(SweepUnfinished):
         super().__init__(f"{type(error).__name__}: {error}")
 
 
+class KafkaUnusable(SweepUnfinished):
+    """Kafka did not say in time what is on the topics."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+
+
 class NotPublished(SweepUnfinished):
     """Kafka did not acknowledge what was published."""
 

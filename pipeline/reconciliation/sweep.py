@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
+from aiokafka.errors import KafkaError
 
 from connectors.checkout import CheckoutClient
 from connectors.norce import NoChannel, NorceError
@@ -21,7 +22,7 @@ from connectors.webhook.records import Record
 from pipeline.events import UnusableBody
 from pipeline.events.keys import order_key
 from pipeline.reconciliation.compare import Difference, Implied, Kind, Missing, compare, compare_run
-from pipeline.reconciliation.errors import QueryUnusable, SweepUnfinished, TooManyMissing
+from pipeline.reconciliation.errors import KafkaUnusable, QueryUnusable, SweepUnfinished, TooManyMissing
 from pipeline.reconciliation.ours import OurOrders, wait_for_worker
 from pipeline.reconciliation.publish import Publisher, record_of
 from pipeline.reconciliation.records import Reconciliation, Sweep
@@ -90,14 +91,20 @@ async def reconcile(
                 stack.push_async_callback(checkout.close)
             await _Sweeper(query, checkout, ours, implied, publisher, settings, sweep, progress).run()
         except NorceError as error:
-            problem = str(QueryUnusable(error))
+            problem = _said(QueryUnusable(error))
+        except KafkaError as error:
+            problem = _said(KafkaUnusable(error))
         except SweepUnfinished as error:
-            problem = f"{type(error).__name__}: {error}"
+            problem = _said(error)
         record = sweep.record(problem)
         if publisher is not None:
             await publisher.report(record.id, msgspec.json.encode(record))
     log.info("sweep ended", id=record.id, complete=record.complete, orders=record.orders, published=record.published)
     return record
+
+
+def _said(error: SweepUnfinished) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def now() -> datetime:
