@@ -18,6 +18,8 @@ from pipeline.domain.records import (
     FirstReceivedAt,
     LastChangedAt,
     LastReceivedAt,
+    LookedUpAt,
+    LookupNumber,
     NullableApplicationId,
     ReceiptVersion,
     Record,
@@ -133,9 +135,14 @@ class ProductView(Record, frozen=True):
     first_received_at: FirstReceivedAt
     last_changed_at: LastChangedAt
     version: ReceiptVersion
+    name: Annotated[str | None, Meta(description="Norce DefaultName, null before the look-up, or if it has none")] = (
+        None
+    )
+    looked_up_at: LookedUpAt = None
+    lookup_number: LookupNumber = 0
 
 
-class EnrichedProduct(ProductView, frozen=True):
+class EnrichedProduct(ProductView, frozen=True, kw_only=True):
     """The record of the enriched products topic."""
 
     id: RecordId
