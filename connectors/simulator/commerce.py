@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from connectors.simulator.goods import Line
 from connectors.simulator.script import Change, Payment, ScriptedOrder
 
 STATUS_NUMBERS: Mapping[str, int] = MappingProxyType(
@@ -81,6 +82,9 @@ class Order:
     order_id: int
     order_no: str
     source: str
+    currency: str = "SEK"
+    """ISO 4217"""
+    lines: tuple[Line, ...] = ()
     status: str = "Created"
     former_numbers: list[str] = field(default_factory=list)
     payments: dict[str, Payment] = field(default_factory=dict)
@@ -108,6 +112,8 @@ class Commerce:
         self._echo = echo
         self._orders: dict[str, Order] = {}
         self._numbers: dict[str, Order] = {}
+        self._ids: dict[int, Order] = {}
+        self._invoices: dict[int, Order] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -121,6 +127,18 @@ class Commerce:
         order = self._orders.get(client_order_ref) if client_order_ref is not None else None
         return order or (self._numbers.get(order_no) if order_no is not None else None)
 
+    def with_id(self, order_id: object) -> Order | None:
+        """An order by Norce's own id; the first, where a test gave several the same."""
+        return self._ids.get(order_id) if isinstance(order_id, int) else None
+
+    def of_invoice(self, invoice_id: object) -> Order | None:
+        """The order that an invoice is of."""
+        return self._invoices.get(invoice_id) if isinstance(invoice_id, int) else None
+
+    def invoice(self, order: Order, invoice_id: int) -> None:
+        """Give an order an invoice."""
+        self._invoices[invoice_id] = order
+
     def add(self, order: Order) -> None:
         """Take an order in.
 
@@ -131,6 +149,7 @@ class Commerce:
             raise ValueError(f"order {order.client_order_ref} or number {order.order_no} is there already")
         self._orders[order.client_order_ref] = order
         self._numbers[order.order_no] = order
+        self._ids.setdefault(order.order_id, order)
 
     def create(self, script: ScriptedOrder) -> Order:
         """The order of a script, taken in if it is new."""
@@ -139,7 +158,9 @@ class Commerce:
             shop = script.shop
             reference, number = script.client_order_ref, script.first_order_no
             order = Order(shop.client_id, shop.application_id, reference, script.order_id, number, script.source)
+            order.currency, order.lines = shop.currency, script.lines
             self.add(order)
+            self.invoice(order, script.invoice_id)
         return order
 
     def change(self, order: Order, change: Change) -> None:
