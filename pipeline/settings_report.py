@@ -18,6 +18,7 @@ from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
     DriftSettings,
+    LookupSettings,
     SettingsGroup,
     WorkerSettings,
 )
@@ -37,6 +38,7 @@ def all_topics() -> list[topics.TopicSpec]:
         (_value(ConnectSettings, "group"), topics.SINK_TABLES),
         (_value(CheckoutSettings, "group"), topics.SINK_TABLES),
         (_value(DriftSettings, "group"), DRIFT_TABLES),
+        (_value(LookupSettings, "group"), topics.LOOKUP_TABLES),
     )
     return [*catalogue, *DRIFT_TOPICS, *PRIVACY_TOPICS]
 

@@ -16,7 +16,14 @@ from pipeline.contracts.alerts import alert_kinds
 from pipeline.contracts.keys import EVENT_KEYS, SUBSCRIPTION_KEYS, key_schema
 from pipeline.contracts.records import Buyers, DeadLetter, DriftReport
 from pipeline.contracts.schemas import Schema, copy_schema, event_schema, struct_schema
-from pipeline.domain import Alert, CheckoutUpdate, ConnectUpdate
+from pipeline.domain import (
+    Alert,
+    CheckoutUpdate,
+    ConnectUpdate,
+    InvoiceLookedUp,
+    OrderLookedUp,
+    ProductLookedUp,
+)
 from pipeline.domain.kinds import KINDS
 from pipeline.drift.topics import DRIFT, DRIFT_TOPICS
 from pipeline.events import EVENT_TYPES, Deduplication, EventSpec
@@ -30,9 +37,13 @@ CATALOGUE: tuple[TopicSpec, ...] = (
 )
 """Every public topic. Changelogs and private topics belong to one process each and have no contract."""
 
+ANSWERS: Mapping[str, type] = {"order": OrderLookedUp, "product": ProductLookedUp, "invoice": InvoiceLookedUp}
+"""The records of the look-up topics, which have the headers of events."""
+
 RECORDS: Mapping[str, tuple[type, ...]] = {
     **{topics.ENRICHED[kind.table]: (kind.record,) for kind in KINDS.values()},
     topics.ALERTS: (Alert,),
+    **{topics.LOOKUPS[kind]: (record,) for kind, record in ANSWERS.items()},
     topics.UPDATES: (ConnectUpdate, CheckoutUpdate),
     topics.DEAD_LETTERS: (DeadLetter,),
     DRIFT: (DriftReport,),
@@ -104,7 +115,8 @@ _MORE: Mapping[type, Callable[[], str]] = {Alert: alert_kinds}
 def _record(topic: TopicSpec, record: type[Any]) -> Message:
     schema = struct_schema(record)
     description = _MORE[record]() if record in _MORE else ""
-    return Message(record.__name__, schema["description"], _key(topic), headers.json_headers(), schema, description)
+    said = headers.answer_headers(record.__name__) if record in ANSWERS.values() else headers.json_headers()
+    return Message(record.__name__, schema["description"], _key(topic), said, schema, description)
 
 
 def _key(topic: TopicSpec) -> Schema | None:

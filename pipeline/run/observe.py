@@ -53,6 +53,7 @@ class Snapshot:
     worker: Metrics = field(default_factory=Metrics)
     connect: Metrics = field(default_factory=Metrics)
     checkout: Metrics = field(default_factory=Metrics)
+    lookup: Metrics = field(default_factory=Metrics)
 
     @property
     def taken(self) -> float:
@@ -87,7 +88,8 @@ class Snapshot:
         return self._sink(target).by("norce_pipeline_updates_total", "outcome")
 
     def lag(self, process: str) -> int:
-        metrics = self.worker if process == "worker" else self._sink(process)
+        own = {"worker": self.worker, "lookup": self.lookup}
+        metrics = own[process] if process in own else self._sink(process)
         return metrics.total("norce_pipeline_lag")
 
     def pending(self, target: str) -> int:
@@ -97,16 +99,28 @@ class Snapshot:
         return self.connect if target == "connect" else self.checkout
 
     @property
+    def lookups(self) -> Counter[str]:
+        """Look-ups by what became of them."""
+        return self.lookup.by("norce_pipeline_lookups_total", "outcome")
+
+    @property
+    def waiting(self) -> int:
+        """Look-ups that are due or under way."""
+        return self.lookup.total("norce_pipeline_lookups_waiting")
+
+    @property
     def dead(self) -> int:
         """Records that went to the dead letters."""
-        return sum(self.updates(target)["dead"] for target in ("connect", "checkout")) + self.events["dead"]
+        updates = sum(self.updates(target)["dead"] for target in ("connect", "checkout"))
+        return updates + self.events["dead"] + self.lookups["dead"]
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to do anywhere; a process that did not answer has everything left to do."""
         targets = ("connect", "checkout")
-        answered = all(each.samples for each in (self.webhook, self.worker, self.connect, self.checkout))
-        left = [self.lag("worker"), *map(self.lag, targets), *map(self.pending, targets)]
+        answered = all(each.samples for each in (self.webhook, self.worker, self.connect, self.checkout, self.lookup))
+        left = [self.lag("worker"), self.lag("lookup"), self.waiting]
+        left += [*map(self.lag, targets), *map(self.pending, targets)]
         return answered and bool(self.simulator.get("finished")) and not any(left)
 
 
@@ -119,7 +133,7 @@ class Observer:
 
     async def look(self) -> Snapshot:
         """A snapshot; a process that does not answer just now shows nothing."""
-        names = ("webhook", "worker", "sink connect", "sink checkout")
+        names = ("webhook", "worker", "sink connect", "sink checkout", "lookup")
         state, *texts = await asyncio.gather(
             self._get("simulator", "/simulator/state"), *(self._get(name, "/metrics") for name in names)
         )

@@ -101,7 +101,7 @@ async def _run(options: Options, console: Console) -> int:
 @asynccontextmanager
 async def _running(stack: Stack) -> AsyncIterator[None]:
     try:
-        await stack.start("webhook", "worker", "sink connect", "sink checkout")
+        await stack.start("webhook", "worker", "sink connect", "sink checkout", "lookup")
         await stack.start("simulator")
         yield
     finally:

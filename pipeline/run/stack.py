@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from connectors.simulator import checkout_channels
+from connectors.simulator import applications, checkout_channels
 from pipeline import topics
 from pipeline.broker import Broker
 from pipeline.broker.process import Process
@@ -23,6 +23,7 @@ from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
     KafkaSettings,
+    LookupSettings,
     SettingsGroup,
     SimulatorSettings,
     WebhookSettings,
@@ -42,6 +43,7 @@ PROCESSES: Mapping[str, type[SettingsGroup]] = {
     "worker": WorkerSettings,
     "sink connect": ConnectSettings,
     "sink checkout": CheckoutSettings,
+    "lookup": LookupSettings,
 }
 
 #: The pace of the scenario. The retry schedule runs 60 times as fast, so that a retry does not take minutes.
@@ -60,6 +62,9 @@ SCENARIO: Mapping[str, str] = {
     "NORCE_CONNECT_CONCURRENCY": "16",
     "NORCE_CHECKOUT_RATE": "200",
     "NORCE_CHECKOUT_CONCURRENCY": "16",
+    "NORCE_LOOKUP_RATE": "200",
+    "NORCE_LOOKUP_CONCURRENCY": "16",
+    "NORCE_LOOKUP_BACKOFF_INITIAL": "0.1",
     "NORCE_CONNECT_BACKOFF_INITIAL": "0.1",
     "NORCE_CHECKOUT_BACKOFF_INITIAL": "0.1",
 }
@@ -114,6 +119,7 @@ class Stack:
             (self._group(WorkerSettings), topics.WORKER_TABLES),
             (self._group(ConnectSettings), topics.SINK_TABLES),
             (self._group(CheckoutSettings), topics.SINK_TABLES),
+            (self._group(LookupSettings), topics.LOOKUP_TABLES),
         )
         if self.broker.topic_partitions is not None:
             await topics.touch(self.kafka, specs)
@@ -136,7 +142,7 @@ class Stack:
 
     async def stop(self) -> None:
         """Stop in the direction of the stream, Norce last: sinks end their calls, and it takes them."""
-        for names in (("webhook",), ("worker", "sink connect", "sink checkout"), ("simulator",)):
+        for names in (("webhook",), ("worker", "sink connect", "sink checkout", "lookup"), ("simulator",)):
             running = [self.processes[name] for name in names if name in self.processes]
             await asyncio.gather(*(process.terminate(STOP_SECONDS) for process in running))
 
@@ -195,6 +201,14 @@ class Stack:
             "NORCE_CHECKOUT_TOKEN": "simulator-primary",
             "NORCE_CHECKOUT_SECONDARY_TOKEN": "simulator-secondary",
             "NORCE_CHECKOUT_CHANNELS": json.dumps(checkout_channels()),
+            "NORCE_LOOKUP_HOST": HOST,
+            "NORCE_LOOKUP_DATA_DIR": str(self.folder / "lookup"),
+            "NORCE_LOOKUP_QUERY_URL": f"{simulator}/commerce/query/3.0",
+            "NORCE_LOOKUP_TOKEN_URL": f"{simulator}/identity/1.0/connect/token",
+            "NORCE_LOOKUP_CLIENT_ID": "simulator",
+            "NORCE_LOOKUP_CLIENT_SECRET": "simulator",
+            "NORCE_LOOKUP_SCOPE": "playground",
+            "NORCE_LOOKUP_APPLICATIONS": json.dumps(applications()),
             "NORCE_SIMULATOR_HOST": HOST,
             "NORCE_SIMULATOR_WEBHOOK_URL": f"{self.url('webhook')}/webhooks/norce",
             "NORCE_SIMULATOR_WEBHOOK_SECRET": secret,

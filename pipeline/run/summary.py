@@ -48,6 +48,8 @@ def _figures(console: Console, evidence: Evidence) -> None:
         )
         answers = ", ".join(f"{count} times {answer}" for answer, count in sorted(calls.get(target, {}).items()))
         rows[f"to {target}"] = f"{outcomes or 'nothing'}; the simulated API answered {answers or 'nothing'}"
+    asked = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(snapshot.lookups.items()))
+    rows["looked up"] = asked or "nothing"
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
@@ -90,7 +92,7 @@ def where_next(console: Console, stack: Stack) -> None:
     table.add_row("Kafka", kafka.bootstrap_servers)
     table.add_row("topics", f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers} norce-pipeline topics list")
     table.add_row("webhook", f"{stack.url('webhook')}/openapi.json, /readyz, /metrics")
-    for name in ("worker", "sink connect", "sink checkout"):
+    for name in ("worker", "sink connect", "sink checkout", "lookup"):
         table.add_row(name, f"{stack.url(name)}/readyz, /metrics")
     table.add_row("simulated Norce", f"{stack.url('simulator')}/simulator/state, /simulator/orders, /simulator/calls")
     table.add_row("logs", str(stack.folder))
