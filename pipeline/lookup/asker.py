@@ -78,6 +78,7 @@ class Asker:
         self._asking: set[Name] = set()
         self._results: dict[int, list[_Result]] = defaultdict(list)
         self._news = asyncio.Event()
+        self._trouble: NorceError | None = None
 
     def wake(self) -> None:
         """Something may have become due."""
@@ -96,15 +97,22 @@ class Asker:
         return max(0.0, *[(self._clock() - due) / 1e6 for due in first if due is not None], 0.0)
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Ask until cancelled.
+
+        Raises:
+            NorceError: one that no look-up can succeed after, see ``Outcome.STOP``.
+        """
         while True:
             self._news.clear()
+            if self._trouble is not None:
+                raise self._trouble
             for partition in self._app.owned():
                 room = self._concurrency - len(self._asking)
                 if room > 0:
                     await self._start(partition, room)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), IDLE_SECONDS)
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await self._news.wait()
 
     async def _start(self, partition: int, room: int) -> None:
         names = self._due(partition, room)
@@ -138,6 +146,9 @@ class Asker:
         try:
             said, error = await self._answer(asked.question)
             await self._record(partition, _Result(name, asked, said, error))
+        except NorceError as trouble:
+            # Raised by ``run`` and not here: a group of tasks that is ending takes no new ones.
+            self._trouble = trouble
         finally:
             self._asking.discard(name)
             self.wake()
