@@ -21,7 +21,6 @@ from pipeline.domain.records import (
     LookedUpAt,
     LookupNumber,
     NullableApplicationId,
-    ReceiptVersion,
     Record,
     RecordId,
 )
@@ -134,7 +133,13 @@ class ProductView(Record, frozen=True):
     conflicts: Conflicts
     first_received_at: FirstReceivedAt
     last_changed_at: LastChangedAt
-    version: ReceiptVersion
+    version: Annotated[
+        int,
+        Meta(
+            description="Microseconds since 1970 UTC of the newest delivery known, plus the number of the look-up: "
+            "never lower in a later record of the same key; of two equal ones the later stands"
+        ),
+    ]
     name: Annotated[str | None, Meta(description="Norce DefaultName, null before the look-up, or if it has none")] = (
         None
     )

@@ -110,8 +110,8 @@ LastChangedAt = Annotated[str, Meta(description=f"When the newest occurrence was
 Version = Annotated[
     int,
     Meta(
-        description="Number of deliveries known, plus the number of the look-up: a record of the same key that knows "
-        "more has a higher one"
+        description="Number of deliveries known, plus the number of the look-up if there is one: a record of the "
+        "same key that knows more has a higher one"
     ),
 ]
 ClientId = Annotated[int, Meta(description="Norce ClientId, the tenant")]
@@ -121,8 +121,8 @@ ApplicationId = Annotated[int, Meta(description="Norce ApplicationId, the shop")
 ReceiptVersion = Annotated[
     int,
     Meta(
-        description="Microseconds since 1970 UTC of the newest delivery known, plus the number of the look-up: never "
-        "lower in a later record of the same key; of two equal ones the later stands"
+        description="Microseconds since 1970 UTC of the newest delivery known: never lower in a later record of the "
+        "same key; of two equal ones the later stands"
     ),
 ]
 Changes = Annotated[

@@ -54,6 +54,8 @@ class Snapshot:
     connect: Metrics = field(default_factory=Metrics)
     checkout: Metrics = field(default_factory=Metrics)
     lookup: Metrics = field(default_factory=Metrics)
+    looks_up: bool = False
+    """Whether look-ups are part of the run; the pipeline works without them."""
 
     @property
     def taken(self) -> float:
@@ -118,7 +120,8 @@ class Snapshot:
     def done(self) -> bool:
         """Whether nothing is left to do anywhere; a process that did not answer has everything left to do."""
         targets = ("connect", "checkout")
-        answered = all(each.samples for each in (self.webhook, self.worker, self.connect, self.checkout, self.lookup))
+        parts = [self.webhook, self.worker, self.connect, self.checkout, *([self.lookup] if self.looks_up else [])]
+        answered = all(each.samples for each in parts)
         left = [self.lag("worker"), self.lag("lookup"), self.waiting]
         left += [*map(self.lag, targets), *map(self.pending, targets)]
         return answered and bool(self.simulator.get("finished")) and not any(left)
@@ -138,7 +141,10 @@ class Observer:
             self._get("simulator", "/simulator/state"), *(self._get(name, "/metrics") for name in names)
         )
         parsed = [Metrics.parse(answer.text) if answer is not None else Metrics() for answer in texts]
-        return Snapshot(state.json() if state is not None else {}, *parsed)
+        looks_up = "lookup" in self._stack.processes
+        webhook, worker, connect, checkout, lookup = parsed
+        found = state.json() if state is not None else {}
+        return Snapshot(found, webhook, worker, connect, checkout, lookup, looks_up=looks_up)
 
     async def order(self, reference: str) -> Mapping[str, Any]:
         """What the simulated Norce holds of an order."""

@@ -125,11 +125,7 @@ def judge(evidence: Evidence) -> list[Check]:
             "Norce saw no call that breaks its contract or the order of an order",
             tuple(f"{name}: {count}" for name, count in state.get("violations", {}).items() if count),
         ),
-        Check(
-            f"{_priced(evidence)} orders carry totals and lines, {len(evidence.products)} products their names and "
-            f"{len(evidence.invoices)} invoices their orders, as Norce holds them",
-            tuple(_looked_up(evidence)),
-        ),
+        *([_look_ups(evidence)] if evidence.snapshot.looks_up else []),
         Check("nothing is in the dead letters", tuple(_dead(evidence.dead_letters))),
     ]
 
@@ -174,6 +170,14 @@ def _seen(order: Mapping[str, Any]) -> dict[str, Any]:
         "order_no": order["order_no"],
         "subscription failures": sum(failure["occurrences"] for failure in order["subscription_failures"]),
     }
+
+
+def _look_ups(evidence: Evidence) -> Check:
+    return Check(
+        f"{_priced(evidence)} orders carry totals and lines, {len(evidence.products)} products their names and "
+        f"{len(evidence.invoices)} invoices their orders, as Norce holds them",
+        tuple(_looked_up(evidence)),
+    )
 
 
 def _priced(evidence: Evidence) -> str:

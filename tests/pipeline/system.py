@@ -18,10 +18,11 @@ from pipeline.run import verdict
 from pipeline.run.observe import Observer, Snapshot
 from pipeline.run.stack import PROCESSES, Stack
 from tests.support.kafka import read_all, until
-from tests.verifier.differences import Difference, in_checkout, in_connect, in_orders, last_contents
+from tests.verifier.differences import Difference, in_checkout, in_connect, in_lookups, in_orders, last_contents
 from tests.verifier.expected import Expected, RawRecord, expected_orders
 
-ALL = tuple(name for name in PROCESSES if name != "simulator")
+ALL = tuple(name for name in PROCESSES if name not in ("simulator", "lookup"))
+"""What there always is beside Norce. Look-ups are off unless somebody starts them."""
 
 
 class System:
@@ -140,6 +141,8 @@ class System:
         found = in_orders(_as_of(expected, records), records)
         found += in_connect(expected, connect) + in_connect(expected, infos)
         found += in_checkout(expected, checkout)
+        if "lookup" in self.stack.processes:
+            found += in_lookups(await self._held(), records)
         return found + in_checkout({key: order for key, order in expected.items() if key in attributes}, attributes)
 
     async def expected(self) -> dict[str, Expected]:
@@ -148,6 +151,12 @@ class System:
             for r in await read_all(self.servers, *EVENT_TOPICS)
         ]
         return expected_orders(raw)
+
+    async def _held(self) -> dict[str, Any]:
+        """The orders as the simulated Norce holds them, by order key."""
+        page = (await self.client.get(f"{self.stack.url('simulator')}/simulator/orders", params={"limit": 1000})).json()
+        whole = await self.observer.orders(summary["client_order_ref"] for summary in page["orders"])
+        return {f"{o['client_id']}:{o['application_id']}:{o['client_order_ref']}": o for o in whole}
 
     async def _told(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What Norce holds of what it was told, by order key: Infos, and our attribute."""
@@ -169,13 +178,15 @@ def _as_of(expected: Mapping[str, Expected], records: Mapping[str, Mapping[str, 
     """What is expected, with the version of the record where that can be right.
 
     A repeat that changes nothing raises the version of the state and is not sent on, so a record's version lies between
-    the number of things that happened and the number of deliveries.
+    the number of things that happened and the number of deliveries. The number of the look-up is on top.
     """
     fitting = dict(expected)
     for key, record in records.items():
         if (
             key in expected
-            and sum(expected[key].happened.values()) <= record.get("version", 0) <= expected[key].version
+            and sum(expected[key].happened.values())
+            <= record.get("version", 0) - record["lookup_number"]
+            <= expected[key].version
         ):
             fitting[key] = expected[key]._replace(version=record["version"])
     return fitting

@@ -63,7 +63,7 @@ async def test_everything_killed_at_once_comes_back_complete(make_system: MakeSy
     await system.until(lambda seen: seen.taken > 0.5)
     for name in ALL:
         await system.kill(name)
-    await system.start(*ALL)
+    await system.start(*ALL, "lookup")
     await system.until_done()
     assert await system.differences() == []
     assert await system.failed_checks() == []
