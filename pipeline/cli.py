@@ -20,6 +20,7 @@ from pipeline.settings import (
     DriftSettings,
     KafkaSettings,
     LogSettings,
+    LookupSettings,
     PrivacySettings,
     SchemaRegistrySettings,
     SimulatorSettings,
@@ -128,6 +129,17 @@ def sink_checkout() -> None:
     from pipeline.processes import run_checkout_sink
 
     run_checkout_sink(*read(KafkaSettings, CheckoutSettings))
+
+
+@app.command()
+def lookup() -> None:
+    """Ask Commerce Query for order totals and lines, product names and the orders of invoices.
+
+    Example: NORCE_LOOKUP_QUERY_URL=... NORCE_LOOKUP_TOKEN_URL=... NORCE_LOOKUP_CLIENT_ID=... norce-pipeline lookup
+    """
+    from pipeline.processes import run_lookup
+
+    run_lookup(*read(KafkaSettings, LookupSettings))
 
 
 @app.command()

@@ -21,6 +21,7 @@ from pipeline.drift.app import make_drift_watch
 from pipeline.engine import SliceApp
 from pipeline.health import Health, HealthServer
 from pipeline.listening import listen
+from pipeline.lookup.app import make_lookup
 from pipeline.privacy import PRIVACY_TOPICS, key_checks
 from pipeline.privacy.app import make_privacy
 from pipeline.settings import (
@@ -28,6 +29,7 @@ from pipeline.settings import (
     ConnectSettings,
     DriftSettings,
     KafkaSettings,
+    LookupSettings,
     PrivacySettings,
     SchemaRegistrySettings,
     SettingsError,
@@ -83,6 +85,12 @@ def run_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> NoReturn:
     asyncio.run(topics.check(kafka, [*topics.PUBLIC, *PRIVACY_TOPICS]))
     asyncio.run(key_checks.confirm(kafka, settings, first_use=True))
     _run(make_privacy(kafka, settings), settings)
+
+
+def run_lookup(kafka: KafkaSettings, settings: LookupSettings) -> NoReturn:
+    """Run the look-ups until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
+    _check_topics(kafka, settings.group, topics.LOOKUP_TABLES)
+    _run(make_lookup(kafka, settings), settings)
 
 
 def read_policies(settings: WorkerSettings) -> PushPolicies:

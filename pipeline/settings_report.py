@@ -18,6 +18,7 @@ from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
     DriftSettings,
+    LookupSettings,
     SettingsGroup,
     WorkerSettings,
 )
@@ -37,6 +38,7 @@ def all_topics() -> list[topics.TopicSpec]:
         (value(ConnectSettings, "group"), topics.SINK_TABLES),
         (value(CheckoutSettings, "group"), topics.SINK_TABLES),
         (value(DriftSettings, "group"), DRIFT_TABLES),
+        (value(LookupSettings, "group"), topics.LOOKUP_TABLES),
     )
     return [*catalogue, *DRIFT_TOPICS, *PRIVACY_TOPICS]
 

@@ -33,6 +33,12 @@ ENRICHED: Mapping[str, str] = {
 """The enriched topic of each table."""
 ALERTS = "norce.alerts"
 SUBSCRIPTION_FAILURES = "norce.subscriptions.failures"
+LOOKUPS: Mapping[str, str] = {
+    "order": "norce.lookups.orders",
+    "product": "norce.lookups.products",
+    "invoice": "norce.lookups.invoices",
+}
+"""The topic of the answers about each kind of thing. One each: keys of different kinds can be the same text."""
 UPDATES = "norce.updates"
 QUARANTINE = "norce.quarantine"
 DEAD_LETTERS = "norce.dead-letters"
@@ -50,6 +56,7 @@ ALERTS_TABLE = "alerts"
 PARKED_TABLE = "parked"
 WORKER_TABLES = (*ENRICHED, ALERTS_TABLE, PARKED_TABLE)
 SINK_TABLES = ("sent",)
+LOOKUP_TABLES = ("asked",)
 
 
 class TopicError(Exception):
@@ -205,6 +212,17 @@ def _enriched(table: str, of: str, key: str) -> TopicSpec:
     )
 
 
+def _looked_up(of: str, article: str, key: str) -> TopicSpec:
+    return TopicSpec(
+        name=LOOKUPS[of],
+        purpose=f"what Norce answered when it was asked about {article} {of}",
+        key=key,
+        value="newest answer, JSON; type, id and time of the answer in ce_ headers",
+        cleanup=Cleanup.COMPACT,
+        retention=None,
+    )
+
+
 PUBLIC: tuple[TopicSpec, ...] = (
     *_event_topics(),
     _bodies(
@@ -236,6 +254,9 @@ PUBLIC: tuple[TopicSpec, ...] = (
         key="ClientId:ApplicationId:subscription=Id, or :recurring=Id",
         value="the event without personal data; type, id and receipt time in ce_ headers",
     ),
+    _looked_up("order", "an", "ClientId:ApplicationId:ClientOrderRef"),
+    _looked_up("product", "a", "ClientId:PartNo"),
+    _looked_up("invoice", "an", "ClientId:CapturedInvoiceId"),
     TopicSpec(
         name=UPDATES,
         purpose="what is to be pushed to Connect and Checkout",

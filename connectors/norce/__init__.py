@@ -17,6 +17,8 @@ from connectors.norce.errors import (
     Unaddressable,
     Unauthorized,
     Unavailable,
+    Unfitting,
+    Unknown,
     UnknownOrderStatus,
 )
 from connectors.norce.identity import ClientCredentials
@@ -57,6 +59,8 @@ __all__ = [
     "Unaddressable",
     "Unauthorized",
     "Unavailable",
+    "Unfitting",
+    "Unknown",
     "UnknownOrderStatus",
     "persist",
     "status_named",

@@ -8,6 +8,8 @@ The whole tree, with what a sink does about each:
     │   ├── CircuitOpen           not called: Norce is failing everyone     retry
     │   └── TokenUnavailable      Identity gives no token at present        retry
     ├── Rejected                  a final answer to this one request        dead letter
+    │   ├── Unknown               Query knows no such thing                 looked up again later
+    │   └── Unfitting             Query's answer is not what was asked for  dead letter
     ├── Unaddressable             nothing Connect could find the order by   dead letter
     ├── UnknownOrderStatus        a status the tables do not name           dead letter
     ├── OrderNotFound             Query does not know the order             dead letter
@@ -139,6 +141,14 @@ class TokenUnavailable(Away):
 
 class Rejected(NorceError):
     """Norce's answer is final: another 3xx, 4xx or 5xx, or a redirect, which is not followed with a token."""
+
+
+class Unknown(Rejected):
+    """Query answered, and knows no such thing at present. The event may be ahead of it."""
+
+
+class Unfitting(Rejected):
+    """Query answered with something else than was asked for: a field is missing, or it is about another thing."""
 
 
 class Unaddressable(NorceError):

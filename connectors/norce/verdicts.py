@@ -66,7 +66,7 @@ def judge(
     """What ``read`` makes of a good answer. Statuses in ``accept`` are good besides 2xx.
 
     Raises:
-        Repeat, TokenRejected, Rejected: what the status asks for, see ``statuses``.
+        Repeat, TokenRejected, Rejected: what the status asks for, see ``statuses``, or ``read`` says.
     """
     action = Action.ACCEPT if answer.status in accept else action_for(answer.status)
     if action is Action.ACCEPT:
@@ -87,6 +87,9 @@ def _read(request: Request, answer: Answer, token: Token, read: Callable[[Answer
     except NotYet as missing:
         attempt = replace(_attempt(request, str(missing), answer, token), answer="")
         raise Repeat("missing", attempt, final=missing.error) from None
+    except Rejected as refused:
+        refused.attempt = replace(_attempt(request, refused.reason, answer, token), answer="")
+        raise
     except ValueError as error:
         # A gateway's page with status 200, for example: not from the service, so it may pass.
         kind = answer.headers.get("content-type", "no content type")

@@ -2,9 +2,10 @@
 
 from connectors.simulator.clock import Clock, SystemClock, VirtualClock
 from connectors.simulator.expectation import Expectation, ExpectedOrder
+from connectors.simulator.goods import product_name
 from connectors.simulator.process import serve
 from connectors.simulator.scenario import Scenario
-from connectors.simulator.shops import SHOPS, Shop, checkout_channels
+from connectors.simulator.shops import SHOPS, Shop, applications, checkout_channels
 from connectors.simulator.simulator import AddressInUse, Simulator
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "Simulator",
     "SystemClock",
     "VirtualClock",
+    "applications",
     "checkout_channels",
+    "product_name",
     "serve",
 ]

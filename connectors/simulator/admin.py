@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.simulator.commerce import Order
+from connectors.simulator.draws import generator
+from connectors.simulator.goods import lines
 from connectors.simulator.knobs import UnknownKnob
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ class NewOrder(BaseModel):
     merchant: str | None = Field(default=None, description="With channel: it gets a Checkout order too")
     channel: str | None = None
     currency: str = "SEK"
+    total: Decimal = Field(default=Decimal(100), gt=0, description="What its lines come to, with VAT")
+    invoice_id: int | None = Field(default=None, description="It has this invoice")
 
 
 def routes(simulator: "Simulator") -> list[web.RouteDef]:
@@ -110,7 +115,11 @@ class _Pages:
         simulator, reference = self._simulator, asked.client_order_ref
         number = asked.order_no or reference
         order = Order(asked.client_id, asked.application_id, reference, asked.order_id, number, asked.source)
+        order.currency = asked.currency
+        order.lines = lines(asked.total, generator(0, "lines", reference))
         simulator.commerce.add(order)
+        if asked.invoice_id is not None:
+            simulator.commerce.invoice(order, asked.invoice_id)
         if asked.merchant is not None and asked.channel is not None:
             simulator.checkout_orders.add(reference, asked.merchant, asked.channel, asked.currency)
 
@@ -120,6 +129,8 @@ class _Pages:
         return {
             **_summary(order),
             "former_numbers": order.former_numbers,
+            "currency": order.currency,
+            "lines": [asdict(line) for line in order.lines],
             "payments": [asdict(payment) for payment in order.payments.values()],
             "infos": order.infos,
             "checkout_orders": [each.as_json() for each in self._simulator.checkout_orders.of_basket(reference)],

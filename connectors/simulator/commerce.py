@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from connectors.simulator.goods import Line
 from connectors.simulator.script import Change, FailedRun, Payment, ScriptedOrder
 
 STATUS_NUMBERS: Mapping[str, int] = MappingProxyType(
@@ -83,6 +84,9 @@ class Order:
     order_id: int
     order_no: str
     source: str
+    currency: str = "SEK"
+    """ISO 4217"""
+    lines: tuple[Line, ...] = ()
     status: str = "Created"
     former_numbers: list[str] = field(default_factory=list)
     payments: dict[str, Payment] = field(default_factory=dict)
@@ -116,7 +120,9 @@ class Commerce:
         self._echo = echo
         self._orders: dict[str, Order] = {}
         self._numbers: dict[str, Order] = {}
-        self._by_id: dict[int, list[Order]] = {}
+        self._ids: dict[int, Order] = {}
+        self._by_application: dict[int, list[Order]] = {}
+        self._invoices: dict[int, Order] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -127,7 +133,7 @@ class Commerce:
 
     def after(self, application_id: int, order_id: int) -> Iterator[Order]:
         """The orders of an application whose id is greater, by id."""
-        orders = self._by_id.get(application_id, [])
+        orders = self._by_application.get(application_id, [])
         for place in range(bisect_right(orders, order_id, key=_id), len(orders)):
             yield orders[place]
 
@@ -135,6 +141,18 @@ class Commerce:
         """An order by its reference, else by a number it has or had."""
         order = self._orders.get(client_order_ref) if client_order_ref is not None else None
         return order or (self._numbers.get(order_no) if order_no is not None else None)
+
+    def with_id(self, order_id: object) -> Order | None:
+        """An order by Norce's own id; the first, where a test gave several the same."""
+        return self._ids.get(order_id) if isinstance(order_id, int) else None
+
+    def of_invoice(self, invoice_id: object) -> Order | None:
+        """The order that an invoice is of."""
+        return self._invoices.get(invoice_id) if isinstance(invoice_id, int) else None
+
+    def invoice(self, order: Order, invoice_id: int) -> None:
+        """Give an order an invoice."""
+        self._invoices[invoice_id] = order
 
     def add(self, order: Order) -> None:
         """Take an order in.
@@ -146,7 +164,8 @@ class Commerce:
             raise ValueError(f"order {order.client_order_ref} or number {order.order_no} is there already")
         self._orders[order.client_order_ref] = order
         self._numbers[order.order_no] = order
-        insort(self._by_id.setdefault(order.application_id, []), order, key=_id)
+        self._ids.setdefault(order.order_id, order)
+        insort(self._by_application.setdefault(order.application_id, []), order, key=_id)
 
     def create(self, script: ScriptedOrder) -> Order:
         """The order of a script, taken in if it is new."""
@@ -156,7 +175,9 @@ class Commerce:
             reference, number = script.client_order_ref, script.first_order_no
             order = Order(shop.client_id, shop.application_id, reference, script.order_id, number, script.source)
             order.drop_point = script.drop_point
+            order.currency, order.lines = shop.currency, script.lines
             self.add(order)
+            self.invoice(order, script.invoice_id)
         return order
 
     def change(self, order: Order, change: Change) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
+from connectors.simulator.goods import VAT_RATE
 from connectors.simulator.script import ScriptedEvent, ScriptedOrder, Step
 
 _STATUS_STEPS = (
@@ -32,6 +33,12 @@ class ExpectedOrder:
     """The number Norce holds in the end."""
     subscription_failures: int
     external: bool
+    total: Decimal
+    """With VAT, in the shop's currency."""
+    currency: str
+    lines: int
+    invoice: str
+    """Key of the invoice that a capture is of: ``ClientId:CapturedInvoiceId``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +83,8 @@ def _end_of(order: ScriptedOrder) -> ExpectedOrder:
         order_no=order.erp_order_no if Step.CONFIRMED in order.steps else order.first_order_no,
         subscription_failures=order.steps.count(Step.SUBSCRIPTION_FAILED),
         external=order.external,
+        total=sum((line.amount for line in order.lines), Decimal(0)) * (100 + VAT_RATE) / 100,
+        currency=order.shop.currency,
+        lines=len(order.lines),
+        invoice=f"{order.shop.client_id}:{order.invoice_id}",
     )

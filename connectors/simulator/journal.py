@@ -16,6 +16,8 @@ TEXT_KEPT = 4_096
 
 OVERLAPPING_CALLS = "overlapping_calls"
 """Two calls about one order were in flight at one service, neither given up."""
+READ_ONLY = frozenset({"query"})
+"""Services that change nothing: several may read one order at once."""
 STALE_VERSION = "stale_version"
 """A content was applied whose version is lower than one that was applied before."""
 MONEY_MOVED = "money_moved"
@@ -89,7 +91,7 @@ class Journal:
         self._in_flight[call.number] = (call, given_up)
         self.most_in_flight[service] = max(self.most_in_flight[service], len(others) + 1)
         for other in others:
-            if order is not None and other.order == order:
+            if order is not None and other.order == order and service not in READ_ONLY:
                 self.violate(OVERLAPPING_CALLS, call, f"call {other.number} was in flight")
         return call
 

@@ -7,6 +7,7 @@ from random import Random
 from types import MappingProxyType
 
 from connectors.simulator.draws import generator
+from connectors.simulator.goods import lines
 from connectors.simulator.script import Change, Draft, FailedRun, Payment, ScriptedOrder, Step
 from connectors.simulator.shops import SHOPS
 
@@ -47,7 +48,7 @@ def order(seed: int, number: int) -> ScriptedOrder:
     external = rng.random() < 0.1 and Step.SUBSCRIPTION_FAILED not in steps
     shop = rng.choice(SHOPS)
     reference = rng.choice(_EXTERNAL_REFERENCES).format(serial) if external else str(serial)
-    return ScriptedOrder(
+    script = ScriptedOrder(
         number=number,
         shop=shop,
         client_order_ref=reference,
@@ -58,10 +59,13 @@ def order(seed: int, number: int) -> ScriptedOrder:
         external=external,
         buyer=rng.randrange(1_000),
         payments=_payments(rng, serial, shop.currency, Step.SECOND_PAYMENT in steps),
+        lines=(),
         invoice_id=serial,
         drop_point=rng.choice((None, "DP-1", "DP-2")),
         steps=_varied(rng, steps),
     )
+    total = sum((payment.amount for payment in script.payments if payment.amount is not None), Decimal(0))
+    return replace(script, lines=lines(total, generator(seed, "lines", number)))
 
 
 def drafts(order: ScriptedOrder) -> Iterator[Draft]:

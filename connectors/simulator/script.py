@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from connectors.simulator.goods import Line
 from connectors.simulator.shops import Shop
 
 
@@ -66,6 +67,8 @@ class ScriptedOrder:
     """Made outside Norce: its ClientOrderRef is text, and Checkout does not know it."""
     buyer: int
     payments: tuple[Payment, ...]
+    lines: tuple[Line, ...]
+    """They come to what the payments come to."""
     invoice_id: int
     drop_point: str | None
     steps: tuple[Step, ...]

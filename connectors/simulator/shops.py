@@ -24,6 +24,11 @@ SHOPS = (
 )
 
 
+def applications() -> dict[str, int]:
+    """What ``NORCE_LOOKUP_APPLICATIONS`` has to say (as JSON): an application of each client."""
+    return {str(shop.client_id): shop.application_id for shop in reversed(SHOPS)}
+
+
 def checkout_channels() -> dict[str, dict[str, str]]:
     """What ``NORCE_CHECKOUT_CHANNELS`` has to say (as JSON) for a pipeline that talks to the simulator."""
     return {

@@ -25,9 +25,10 @@ AGENTS: Mapping[str, tuple[str, ...]] = {
         registry.PAYMENT_TOPIC,
         registry.SUBSCRIPTION_TOPIC,
         topics.SUBSCRIPTION_FAILURES,
+        topics.LOOKUPS["order"],
     ),
-    "invoices": (registry.INVOICE_TOPIC,),
-    "products": (registry.PRODUCT_TOPIC, registry.SUPPLIER_TOPIC),
+    "invoices": (registry.INVOICE_TOPIC, topics.LOOKUPS["invoice"]),
+    "products": (registry.PRODUCT_TOPIC, registry.SUPPLIER_TOPIC, topics.LOOKUPS["product"]),
     "customers": (registry.CUSTOMER_TOPIC,),
     "jobs": (registry.SYSTEM_TOPIC,),
 }

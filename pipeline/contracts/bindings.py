@@ -26,7 +26,14 @@ from pipeline.contracts.records import (
 )
 from pipeline.contracts.schemas import Schema, copy_schema, event_schema, struct_schema
 from pipeline.dead_letters.resolutions import Resolution
-from pipeline.domain import Alert, CheckoutUpdate, ConnectUpdate
+from pipeline.domain import (
+    Alert,
+    CheckoutUpdate,
+    ConnectUpdate,
+    InvoiceLookedUp,
+    OrderLookedUp,
+    ProductLookedUp,
+)
 from pipeline.domain.kinds import KINDS
 from pipeline.drift.topics import DRIFT, DRIFT_TABLES, DRIFT_TOPICS
 from pipeline.events import EVENT_TYPES, Deduplication, EventSpec
@@ -44,6 +51,7 @@ from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
     DriftSettings,
+    LookupSettings,
     ProcessSettings,
     WorkerSettings,
 )
@@ -60,6 +68,7 @@ CHANGELOGS: tuple[TopicSpec, ...] = topics.changelogs(
     (default_group(ConnectSettings), topics.SINK_TABLES),
     (default_group(CheckoutSettings), topics.SINK_TABLES),
     (default_group(DriftSettings), DRIFT_TABLES),
+    (default_group(LookupSettings), topics.LOOKUP_TABLES),
 )
 """The changelogs under the default names of the consumer groups."""
 
@@ -69,9 +78,13 @@ UNPROMISED: tuple[TopicSpec, ...] = (*CHANGELOGS, *topics.INTERNAL)
 CATALOGUE: tuple[TopicSpec, ...] = (*topics.PUBLIC, *DRIFT_TOPICS, *PRIVACY_TOPICS, *UNPROMISED)
 """Every topic."""
 
+ANSWERS: Mapping[str, type] = {"order": OrderLookedUp, "product": ProductLookedUp, "invoice": InvoiceLookedUp}
+"""The records of the look-up topics, which have the headers of events."""
+
 RECORDS: Mapping[str, tuple[type, ...]] = {
     **{topics.ENRICHED[kind.table]: (kind.record,) for kind in KINDS.values()},
     topics.ALERTS: (Alert,),
+    **{topics.LOOKUPS[kind]: (record,) for kind, record in ANSWERS.items()},
     topics.UPDATES: (ConnectUpdate, CheckoutUpdate),
     topics.DEAD_LETTERS: (DeadLetter,),
     topics.RESOLUTIONS: (Resolution,),
@@ -160,8 +173,12 @@ _MORE: Mapping[type, Callable[[], str]] = {Alert: alert_kinds}
 def _record(topic: TopicSpec, record: type[Any]) -> Message:
     schema = struct_schema(record)
     description = _MORE[record]() if record in _MORE else ""
-    bare = topic.name in WITHOUT_HEADERS
-    found = headers.no_headers() if bare else headers.json_headers(framed=topic.name in FRAMED)
+    if record in ANSWERS.values():
+        found = headers.answer_headers(record.__name__)
+    elif topic.name in WITHOUT_HEADERS:
+        found = headers.no_headers()
+    else:
+        found = headers.json_headers(framed=topic.name in FRAMED)
     return Message(record.__name__, schema["description"], _key(topic), found, schema, description)
 
 

@@ -68,6 +68,23 @@ def event_headers(event_type: str) -> Schema:
     return schema
 
 
+def answer_headers(name: str) -> Schema:
+    """Headers of a look-up's answer: those of an event, so that one reader reads both."""
+    made = {
+        "ce_id": {
+            "type": "string",
+            "minLength": 1,
+            "description": "UUID made from kind, key and number of the answer",
+        },
+        "ce_source": {"type": "string", "minLength": 1, "description": "Says that it was looked up"},
+        "ce_time": {**_CLOUD_EVENT["ce_time"], "description": "When Norce answered, RFC 3339, UTC, six decimals"},
+        "ce_type": {"const": TYPE_PREFIX + name, "description": "Type of the answer with a prefix; no event type"},
+    }
+    return _headers(
+        _CLOUD_EVENT, made, {"ce_partitionkey": {"type": "string", "description": "The record's key"}}, _JSON
+    )
+
+
 def quarantine_headers() -> Schema:
     """Headers of a body that could not be used."""
     return _headers(

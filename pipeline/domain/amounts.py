@@ -35,6 +35,11 @@ def difference(amount: str, other: str) -> str:
     return _money(_EXACT.subtract(Decimal(amount), Decimal(other)))
 
 
+def vat(amount: Decimal, percent: Decimal) -> str:
+    """The exact share of an amount, unrounded. Raises ``ValueError`` like ``plain``."""
+    return plain(_ROUGH.multiply(amount, percent).scaleb(-2, _ROUGH))
+
+
 def percentage(part: str, whole: str) -> str | None:
     """What share of the whole the part is, in percent, rounded half to even to two decimals; ``None`` of nothing."""
     if not Decimal(whole):

@@ -1,10 +1,11 @@
-"""Folding events into a state."""
+"""Folding events, and answers of look-ups, into a state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
+from functools import reduce
 
 import msgspec
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from pipeline.domain.errors import MisplacedEvent, StateLimitExceeded, Unreadabl
 from pipeline.domain.facts import FACT_TYPES, REGISTERS, AnyFact, Slot, fact_of, slot_of
 from pipeline.domain.keys import Key, belongs
 from pipeline.domain.limits import LATEST_RECEIPT, MAX_EVENT_ID, REPEAT_WINDOW
+from pipeline.domain.lookups import LOOKUPS, Answered, decode_answer, newer
 from pipeline.domain.state import (
     EMPTY,
     Entry,
@@ -49,7 +51,8 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     """It is a further delivery of something known."""
     STALE = "stale"
-    """It says what a price, a stock point or the like was, and all that is kept of that is newer."""
+    """It says what a price, a stock point or the like was, and all that is kept of that is newer. Of a look-up: a
+    later answer stands."""
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -74,16 +77,43 @@ def fold(key: Key, state: State | None, arrivals: Iterable[Arrival], *, repeat_w
     before = state or EMPTY
     held = dict(before.facts)
     seen: list[tuple[AnyFact, Receipt]] = []
+    told: list[tuple[int, Answered]] = []
     news = False
-    for arrival in arrivals:
+    for place, arrival in enumerate(arrivals):
+        if arrival.event_type in LOOKUPS:
+            told.append((place, _answered(key, arrival)))
+            continue
         fact, receipt = _read(key, arrival)
         receipts = held.get(fact, ())
         if receipt not in receipts:
             held[fact] = _joined(fact, receipts, receipt)
             news = True
         seen.append((fact, receipt))
-    after = _state_of(held, seen[-1][1].event_id) if news else before
-    return Folded(before if after == before else after, _outcomes(after, seen, repeat_window))
+    after = _state_of(held, before.answer, seen[-1][1].event_id) if news else before
+    if told:
+        after = State(after.facts, reduce(newer, [answer for _, answer in told], after.answer))
+    outcomes = list(_outcomes(after, seen, repeat_window))
+    for place, answer in told:
+        outcomes.insert(place, Outcome.APPLIED if answer == after.answer else Outcome.STALE)
+    return Folded(before if after == before else after, tuple(outcomes))
+
+
+def _answered(key: Key, arrival: Arrival) -> Answered:
+    _check(arrival)
+    if not isinstance(arrival.body, bytes):
+        raise UnreadableEvent(arrival.event_id, f"the event is not of the type {arrival.event_type}")
+    try:
+        return Answered(arrival.received_at, decode_answer(arrival.event_type, key, arrival.body))
+    except ValueError as problem:
+        raise UnreadableEvent(arrival.event_id, str(problem)) from None
+
+
+def _check(arrival: Arrival) -> None:
+    event_id = arrival.event_id
+    if not 0 < len(event_id) <= MAX_EVENT_ID:
+        raise StateLimitExceeded(event_id[:MAX_EVENT_ID], f"an event id has 1 to {MAX_EVENT_ID} characters")
+    if not 0 <= arrival.received_at <= LATEST_RECEIPT:
+        raise StateLimitExceeded(event_id, "the time of receipt is not in the years 1970 to 9999")
 
 
 def _read(key: Key, arrival: Arrival) -> tuple[AnyFact, Receipt]:
@@ -91,10 +121,7 @@ def _read(key: Key, arrival: Arrival) -> tuple[AnyFact, Receipt]:
     event = _event(arrival)
     if not belongs(key, event):
         raise MisplacedEvent(event_id, f"the {arrival.event_type} belongs to another key")
-    if not 0 < len(event_id) <= MAX_EVENT_ID:
-        raise StateLimitExceeded(event_id[:MAX_EVENT_ID], f"an event id has 1 to {MAX_EVENT_ID} characters")
-    if not 0 <= arrival.received_at <= LATEST_RECEIPT:
-        raise StateLimitExceeded(event_id, "the time of receipt is not in the years 1970 to 9999")
+    _check(arrival)
     try:
         return fact_of(event), Receipt(received_at=arrival.received_at, event_id=event_id)
     except ValueError as problem:
@@ -124,9 +151,9 @@ def _joined(fact: AnyFact, receipts: Receipts, receipt: Receipt) -> Receipts:
         raise StateLimitExceeded(receipt.event_id, str(problem)) from None
 
 
-def _state_of(held: Mapping[AnyFact, Receipts], last_event_id: str) -> State:
+def _state_of(held: Mapping[AnyFact, Receipts], answer: Answered | None, last_event_id: str) -> State:
     try:
-        return state_of(held)
+        return state_of(held, answer)
     except ValueError as problem:
         raise StateLimitExceeded(last_event_id, str(problem)) from None
 

@@ -184,14 +184,21 @@ KEY_OF_EVENT: Mapping[str, type[Key]] = {
 }
 """What is kept of each event type; a subscription failure is kept of its basket's order as well."""
 
+KEY_OF_ANSWER: Mapping[str, type[Key]] = {
+    "OrderLookedUp": OrderKey,
+    "ProductLookedUp": ProductKey,
+    "InvoiceLookedUp": InvoiceKey,
+}
+"""What each answer of a look-up is about. They are none of Norce's event types."""
+
 
 def key_of(event_type: str, text: str) -> Key | None:
-    """The key under which an event of this type and partition key is folded, ``None`` if no state is kept of it.
+    """The key under which an event or answer of this type and key is folded, ``None`` if no state is kept of it.
 
     Raises:
         MalformedKey: the text is not a key of that event type.
     """
-    kind = KEY_OF_EVENT.get(event_type)
+    kind = KEY_OF_EVENT.get(event_type) or KEY_OF_ANSWER.get(event_type)
     if event_type == SUBSCRIPTION_EVENT and _BASKET.fullmatch(text):
         kind = OrderKey
     return None if kind is None else kind.parse(text)

@@ -31,6 +31,12 @@ MAX_STATE_BYTES: Final = 200 * 1024
 UNWEIGHED_RECEIPTS: Final = 24
 """A state with no more receipts than this cannot exceed ``MAX_STATE_BYTES`` and is not weighed."""
 
+MAX_LINES: Final = 200
+"""Lines kept of a looked-up order; the totals are over all of them."""
+
+MAX_ANSWER_BYTES: Final = 64 * 1024
+"""Bytes of one looked-up answer; of an order with longer lines fewer are kept."""
+
 MAX_TEXT: Final = 255
 """Characters of a text field, a key's included. The longest that Norce documents for an order have 50 to 255."""
 

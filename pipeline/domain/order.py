@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.domain import facts
 from pipeline.domain.conflicts import report, settle
 from pipeline.domain.history import history
 from pipeline.domain.keys import OrderKey
 from pipeline.domain.limits import REPEAT_WINDOW
+from pipeline.domain.lookups import OrderLookedUp
 from pipeline.domain.payments import Stated, paid, payments_of
 from pipeline.domain.records import Conflict, OrderStatus, OrderView, PaymentState
 from pipeline.domain.state import State, version
 from pipeline.domain.subscription import failures_of
+from pipeline.domain.times import rfc3339
 
 STATUS: Mapping[type[facts.Fact], OrderStatus] = {
     facts.Received: OrderStatus.RECEIVED,
@@ -67,7 +69,21 @@ def order_view(key: OrderKey, state: State, *, repeat_window: int = REPEAT_WINDO
         first_received_at=past.first_received_at,
         last_changed_at=past.last_changed_at,
         version=version(state),
+        **_looked_up(state),
     )
+
+
+def _looked_up(state: State) -> dict[str, Any]:
+    if state.answer is None or not isinstance(state.answer.said, OrderLookedUp):
+        return {}
+    said = state.answer.said
+    return {
+        "totals": said.totals,
+        "lines": said.lines,
+        "lines_omitted": said.lines_omitted,
+        "looked_up_at": rfc3339(state.answer.at),
+        "lookup_number": said.number,
+    }
 
 
 class _Facts(NamedTuple):

@@ -17,6 +17,7 @@ from pipeline.domain import facts
 from pipeline.domain.amounts import difference, percentage
 from pipeline.domain.keys import ProductKey
 from pipeline.domain.limits import REPEAT_WINDOW
+from pipeline.domain.lookups import ProductLookedUp
 from pipeline.domain.product_records import (
     CheapestCost,
     PendingTranslation,
@@ -46,6 +47,7 @@ def product_view(key: ProductKey, state: State, *, repeat_window: int = REPEAT_W
     registers.contradictions("stock.minimum", stock, lambda fact: fact.minimum_value, found)
     cheapest = _cheapest(costs)
     first, last = registers.span()
+    answer = state.answer
     return ProductView(
         client_id=key.client_id,
         part_no=key.part_no,
@@ -59,6 +61,9 @@ def product_view(key: ProductKey, state: State, *, repeat_window: int = REPEAT_W
         first_received_at=first,
         last_changed_at=last,
         version=version(state),
+        name=answer.said.name if answer is not None and isinstance(answer.said, ProductLookedUp) else None,
+        looked_up_at=None if answer is None else rfc3339(answer.at),
+        lookup_number=0 if answer is None else answer.said.number,
     )
 
 

@@ -18,8 +18,9 @@ from pipeline.domain.records import (
     FirstReceivedAt,
     LastChangedAt,
     LastReceivedAt,
+    LookedUpAt,
+    LookupNumber,
     NullableApplicationId,
-    ReceiptVersion,
     Record,
     RecordId,
 )
@@ -132,10 +133,21 @@ class ProductView(Record, frozen=True):
     conflicts: Conflicts
     first_received_at: FirstReceivedAt
     last_changed_at: LastChangedAt
-    version: ReceiptVersion
+    version: Annotated[
+        int,
+        Meta(
+            description="Microseconds since 1970 UTC of the newest delivery known, plus the number of the look-up: "
+            "never lower in a later record of the same key; of two equal ones the later stands"
+        ),
+    ]
+    name: Annotated[str | None, Meta(description="Norce DefaultName, null before the look-up, or if it has none")] = (
+        None
+    )
+    looked_up_at: LookedUpAt = None
+    lookup_number: LookupNumber = 0
 
 
-class EnrichedProduct(ProductView, frozen=True):
+class EnrichedProduct(ProductView, frozen=True, kw_only=True):
     """The record of the enriched products topic."""
 
     id: RecordId

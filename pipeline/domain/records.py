@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from pipeline.domain.limits import MAX_CONFLICT_VALUES, MAX_ERROR_MESSAGE, MAX_TIMELINE
+from pipeline.domain.limits import MAX_CONFLICT_VALUES, MAX_ERROR_MESSAGE, MAX_TEXT, MAX_TIMELINE
 
 TIME = "RFC 3339, UTC, six decimals"
 AMOUNT = "decimal text, major currency unit, at least two decimals"
@@ -111,7 +111,11 @@ TimelineOmitted = Annotated[int, Meta(description="Number of occurrences before 
 FirstReceivedAt = Annotated[str, Meta(description=f"When the first event was received; {TIME}")]
 LastChangedAt = Annotated[str, Meta(description=f"When the newest occurrence was received; {TIME}")]
 Version = Annotated[
-    int, Meta(description="Number of deliveries known: a record of the same key that knows more has a higher one")
+    int,
+    Meta(
+        description="Number of deliveries known, plus the number of the look-up if there is one: a record of the "
+        "same key that knows more has a higher one"
+    ),
 ]
 ClientId = Annotated[int, Meta(description="Norce ClientId, the tenant")]
 ApplicationId = Annotated[int, Meta(description="Norce ApplicationId, the shop")]
@@ -150,6 +154,46 @@ RecordId = Annotated[
 ]
 
 
+class OrderTotals(Record, frozen=True):
+    """What an order comes to: exact sums over its lines, freight among them, as Norce keeps no total."""
+
+    currency: Annotated[str, Meta(description="ISO 4217 code")]
+    excluding_vat: Annotated[str, Meta(description=f"Sum of Norce LineAmount; {AMOUNT}")]
+    vat: Annotated[
+        str | None,
+        Meta(description=f"Sum of LineAmount times VatRate, not rounded; null if a rate is unknown; {AMOUNT}"),
+    ]
+    including_vat: Annotated[str | None, Meta(description=f"Both together, null if a rate is unknown; {AMOUNT}")]
+    freight_excluding_vat: Annotated[
+        str | None, Meta(description=f"Norce FreightCost, which is among the lines too; null if not stated; {AMOUNT}")
+    ]
+
+
+class OrderLine(Record, frozen=True):
+    """One line of an order: an article, or a fee such as freight."""
+
+    line_no: Annotated[str, Meta(description="Norce LineNumber; decimal text without further zeros")]
+    part_no: Annotated[str, Meta(description="Norce PartNo")]
+    product_name: Annotated[
+        str | None, Meta(description=f"Norce ProductName, cut after {MAX_TEXT} characters; null if it has none")
+    ]
+    quantity: Annotated[str, Meta(description="Norce QtyOrdered; decimal text without further zeros")]
+    unit_price: Annotated[
+        str | None, Meta(description=f"Norce PriceSale, without VAT and before discounts; null if not stated; {AMOUNT}")
+    ]
+    vat_rate: Annotated[str | None, Meta(description="Norce VatRate, percent (assumed); null if not stated")]
+    line_total: Annotated[str, Meta(description=f"Norce LineAmount, without VAT, after discounts; {AMOUNT}")]
+
+
+LookedUpAt = Annotated[
+    str | None,
+    Meta(description=f"When Norce first answered what is shown from a look-up, null before that; {TIME}"),
+]
+LookupNumber = Annotated[
+    int, Meta(description="Number of the look-up that is shown, 0 before the first; a later one has a higher one")
+]
+
+
 class OrderView(Record, frozen=True):
     """An order as its events tell it."""
 
@@ -183,9 +227,14 @@ class OrderView(Record, frozen=True):
     first_received_at: FirstReceivedAt
     last_changed_at: LastChangedAt
     version: Version
+    totals: Annotated[OrderTotals | None, Meta(description="What the order comes to, null before the look-up")] = None
+    lines: Annotated[tuple[OrderLine, ...], Meta(description="Order lines, empty before the look-up")] = ()
+    lines_omitted: Annotated[int, Meta(description="Number of lines after those in lines")] = 0
+    looked_up_at: LookedUpAt = None
+    lookup_number: LookupNumber = 0
 
 
-class EnrichedOrder(OrderView, frozen=True):
+class EnrichedOrder(OrderView, frozen=True, kw_only=True):
     """The record of the enriched orders topic: the view, and an id of exactly this record."""
 
     id: RecordId
@@ -212,13 +261,13 @@ class SubscriptionView(Record, frozen=True):
 
 
 class InvoiceView(Record, frozen=True):
-    """An invoice as its capture events tell it. They name no order."""
+    """An invoice as its capture events tell it. They name no order; a look-up may."""
 
     client_id: ClientId
     captured_invoice_id: Annotated[int, Meta(description="Norce CapturedInvoiceId")]
     application_id: ApplicationId
     order_key: Annotated[
-        str | None, Meta(description="Key of its order where that is known; capture events name no order")
+        str | None, Meta(description="Key of its order, null until it was looked up; capture events name no order")
     ]
     outcome: Annotated[CaptureOutcome, Meta(description="captured if any event says so, else error")]
     conflicts: Conflicts
@@ -227,6 +276,8 @@ class InvoiceView(Record, frozen=True):
     first_received_at: FirstReceivedAt
     last_changed_at: LastChangedAt
     version: Version
+    looked_up_at: LookedUpAt = None
+    lookup_number: LookupNumber = 0
 
 
 class EnrichedSubscription(SubscriptionView, frozen=True):
@@ -235,7 +286,7 @@ class EnrichedSubscription(SubscriptionView, frozen=True):
     id: RecordId
 
 
-class EnrichedInvoice(InvoiceView, frozen=True):
+class EnrichedInvoice(InvoiceView, frozen=True, kw_only=True):
     """The record of the enriched invoices topic."""
 
     id: RecordId

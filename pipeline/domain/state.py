@@ -16,6 +16,9 @@ give a number that was already seen to a state that holds more: whoever keeps th
 the same version only if neither was built on the other: after a crash, when events from several topics are read again
 in another order. Whoever keeps the newest version takes the later record of two with the same one. A state of registers
 has no such count; its version is the time of its newest receipt, which never falls.
+
+Beside the facts stands what Norce answered when it was asked, the answer with the highest number (``lookups``). A
+state may hold nothing but an answer, as topics are read in any order; it shows nothing before the first event.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from pipeline.domain.limits import (
     REPEAT_WINDOW,
     UNWEIGHED_RECEIPTS,
 )
+from pipeline.domain.lookups import Answered, newer
 
 _JSON = msgspec.json.Encoder()
 
@@ -56,6 +60,8 @@ class State(msgspec.Struct, frozen=True):
     """The facts of one key in their canonical order: equal sets are equal states and equal bytes."""
 
     facts: Facts = ()
+    answer: Answered | None = None
+    """What Norce answered last when it was asked about the thing, if it was."""
 
 
 EMPTY = State()
@@ -70,7 +76,7 @@ def merge(first: State, second: State) -> State:
     held = dict(first.facts)
     for fact, receipts in second.facts:
         held[fact] = union(fact, held.get(fact, ()), receipts)
-    return state_of(held)
+    return state_of(held, newer(first.answer, second.answer))
 
 
 def union(fact: AnyFact, first: Receipts, second: Receipts) -> Receipts:
@@ -87,13 +93,17 @@ def union(fact: AnyFact, first: Receipts, second: Receipts) -> Receipts:
     return receipts
 
 
-def state_of(held: Mapping[AnyFact, Receipts]) -> State:
-    """The state that holds these facts, of registers the newest. Raises ``ValueError`` if it exceeds ``limits``."""
+def state_of(held: Mapping[AnyFact, Receipts], answer: Answered | None = None) -> State:
+    """The state that holds these facts, of registers the newest, and an answer.
+
+    Raises:
+        ValueError: the facts exceed ``limits``. An answer has limits of its own.
+    """
     if sum([type(fact) not in REGISTERS for fact in held]) > MAX_FACTS:
         raise ValueError(f"the state would have more than {MAX_FACTS} facts")
-    state = State(_newest(tuple(sorted(held.items(), key=_canonical))))
+    state = State(_newest(tuple(sorted(held.items(), key=_canonical))), answer)
     receipts = sum([len(receipts) for _, receipts in state.facts])
-    if receipts > UNWEIGHED_RECEIPTS and len(_JSON.encode(state)) > MAX_STATE_BYTES:
+    if receipts > UNWEIGHED_RECEIPTS and len(_JSON.encode(state.facts)) > MAX_STATE_BYTES:
         raise ValueError(f"the state would have more than {MAX_STATE_BYTES} bytes")
     return state
 
@@ -102,11 +112,13 @@ def version(state: State) -> int:
     """Never lower after a change.
 
     How many receipts the state holds, which is higher after every change and skips numbers where several came at once;
-    for a state of registers the time of its newest receipt, in microseconds.
+    for a state of registers the time of its newest receipt, in microseconds. The number of the answer comes on top: it
+    only rises, so the sum rises with either.
     """
+    answers = 0 if state.answer is None else state.answer.said.number
     if state.facts and type(state.facts[0][0]) in REGISTERS:  # a state holds registers only, or none
-        return max([receipts[-1].received_at for _, receipts in state.facts])
-    return sum([len(receipts) for _, receipts in state.facts])
+        return answers + max([receipts[-1].received_at for _, receipts in state.facts])
+    return answers + sum([len(receipts) for _, receipts in state.facts])
 
 
 Entry = tuple[Receipt, AnyFact]

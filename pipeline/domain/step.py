@@ -16,7 +16,7 @@ from pipeline.domain.fold import Arrival, Outcome, fold
 from pipeline.domain.keys import Key
 from pipeline.domain.kinds import KINDS
 from pipeline.domain.limits import REPEAT_WINDOW
-from pipeline.domain.state import State
+from pipeline.domain.state import EMPTY, State
 from pipeline.domain.views import View, changed, enriched
 
 
@@ -46,9 +46,11 @@ def advance(
     view = KINDS[type(key)].view
     state = None if stored is None else decode(stored)
     folded = fold(key, state, arrivals, repeat_window=repeat_window)
-    if not folded.state.facts or folded.state is state:
+    if folded.state is state or folded.state == EMPTY:
         return Advance(folded.outcomes)
-    before = None if state is None else view(key, state, repeat_window=repeat_window)
+    if not folded.state.facts:  # an answer that is ahead of the events: it waits for them
+        return Advance(folded.outcomes, encode(folded.state))
+    before = None if state is None or not state.facts else view(key, state, repeat_window=repeat_window)
     after = view(key, folded.state, repeat_window=repeat_window)
     record = enriched(after) if changed(before, after) else None
     return Advance(folded.outcomes, encode(folded.state), before, after, record)
@@ -134,6 +136,8 @@ def _closing_event(
     state: State | None = None if stored is None else decode(stored)
     for arrival in arrivals:
         state = fold(key, state, [arrival], repeat_window=repeat_window).state
+        if not state.facts:
+            continue
         view = kind.view(key, state, repeat_window=repeat_window)
         if name not in {(one.kind, one.item) for one in active(view, now, policy)}:
             return arrival

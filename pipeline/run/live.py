@@ -14,7 +14,7 @@ def view(snapshot: Snapshot, title: str) -> RenderableType:
     """The stream from left to right, as one panel."""
     events = snapshot.simulator.get("events", {})
     stages = Table(box=None, expand=True, pad_edge=False)
-    for name in ("Norce posts", "webhook connector", "order worker", "Connect sink", "Checkout sink"):
+    for name in ("Norce posts", "webhook connector", "order worker", "Connect sink", "Checkout sink", "look-ups"):
         stages.add_column(name, ratio=1)
     stages.add_row(
         _numbers(
@@ -45,6 +45,12 @@ def view(snapshot: Snapshot, title: str) -> RenderableType:
             )
             for target in ("connect", "checkout")
         ),
+        _numbers(
+            ("answered", snapshot.lookups["answered"]),
+            ("unchanged", snapshot.lookups["unchanged"]),
+            ("waiting", snapshot.waiting),
+            ("lag", snapshot.lag("lookup")),
+        ),
     )
     dead = Text(f"dead letters {snapshot.dead}", style="bold red" if snapshot.dead else "dim")
     return Panel(Group(stages, dead, Text(_beside(snapshot), style="dim")), title=title, title_align="left")
@@ -60,7 +66,8 @@ def line(snapshot: Snapshot) -> str:
     return (
         f"posted {events.get('accepted', 0)}/{events.get('to_send', 0)}  accepted {snapshot.accepted}  "
         f"quarantined {snapshot.quarantined}  orders sent on {snapshot.enriched}  lag {snapshot.lag('worker')}  "
-        f"{sinks}  dead letters {snapshot.dead}  {_beside(snapshot)}"
+        f"{sinks}  looked up {snapshot.lookups['answered']} waiting {snapshot.waiting}  dead letters {snapshot.dead}  "
+        f"{_beside(snapshot)}"
     )
 
 

@@ -52,6 +52,11 @@ class Snapshot:
     processes: Mapping[str, Metrics] = field(default_factory=dict)
     """The metrics of each process that was started, by the words of its command; empty if it does not answer now."""
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether look-ups are part of the run; the pipeline works without them."""
+        return "lookup" in self.processes
+
     def _of(self, name: str) -> Metrics:
         return self.processes.get(name, Metrics())
 
@@ -106,10 +111,20 @@ class Snapshot:
         return self._of(f"sink {target}")
 
     @property
+    def lookups(self) -> Counter[str]:
+        """Look-ups by what became of them."""
+        return self._of("lookup").by("norce_pipeline_lookups_total", "outcome")
+
+    @property
+    def waiting(self) -> int:
+        """Look-ups that are due or under way."""
+        return self._of("lookup").total("norce_pipeline_lookups_waiting")
+
+    @property
     def dead(self) -> int:
         """Records that went to the dead letters."""
         updates = sum(self.updates(target)["dead"] for target in ("connect", "checkout"))
-        return updates + self.events["dead"] + self.events["poison"]
+        return updates + self.events["dead"] + self.events["poison"] + self.lookups["dead"]
 
     @property
     def drift(self) -> int:
@@ -126,7 +141,7 @@ class Snapshot:
         """Whether nothing is left to do anywhere; a process that did not answer has everything left to do."""
         names = {*STREAM, *self.processes}
         answered = all(self._of(name).samples for name in names)
-        left = [*map(self.lag, names), *map(self.pending, ("connect", "checkout"))]
+        left = [*map(self.lag, names), self.waiting, *map(self.pending, ("connect", "checkout"))]
         return answered and bool(self.simulator.get("finished")) and not any(left)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from connectors.simulator import checkout_channels
+from connectors.simulator import applications, checkout_channels
 from pipeline import topics
 from pipeline.audit.course import Groups
 from pipeline.broker import Broker
@@ -28,6 +28,7 @@ from pipeline.settings import (
     ConnectSettings,
     DriftSettings,
     KafkaSettings,
+    LookupSettings,
     PrivacySettings,
     SettingsGroup,
     SimulatorSettings,
@@ -48,6 +49,7 @@ PROCESSES: Mapping[str, type[SettingsGroup]] = {
     "worker": WorkerSettings,
     "sink connect": ConnectSettings,
     "sink checkout": CheckoutSettings,
+    "lookup": LookupSettings,
     "drift": DriftSettings,
     "privacy": PrivacySettings,
 }
@@ -55,8 +57,8 @@ PROCESSES: Mapping[str, type[SettingsGroup]] = {
 STREAM = ("webhook", "worker", "sink connect", "sink checkout")
 """The processes on an event's way from Norce to Norce."""
 
-BESIDE = ("drift", "privacy")
-"""The processes that read the events in consumer groups of their own."""
+BESIDE = ("lookup", "drift", "privacy")
+"""The processes that the way of an event does not wait for."""
 
 #: The pace of the scenario. The retry schedule runs 60 times as fast, so that a retry does not take minutes.
 SCENARIO: Mapping[str, str] = {
@@ -74,6 +76,9 @@ SCENARIO: Mapping[str, str] = {
     "NORCE_CONNECT_CONCURRENCY": "16",
     "NORCE_CHECKOUT_RATE": "200",
     "NORCE_CHECKOUT_CONCURRENCY": "16",
+    "NORCE_LOOKUP_RATE": "200",
+    "NORCE_LOOKUP_CONCURRENCY": "16",
+    "NORCE_LOOKUP_BACKOFF_INITIAL": "0.1",
     "NORCE_CONNECT_BACKOFF_INITIAL": "0.1",
     "NORCE_CHECKOUT_BACKOFF_INITIAL": "0.1",
 }
@@ -134,6 +139,7 @@ class Stack:
             (self._group(ConnectSettings), topics.SINK_TABLES),
             (self._group(CheckoutSettings), topics.SINK_TABLES),
             (self._group(DriftSettings), DRIFT_TABLES),
+            (self._group(LookupSettings), topics.LOOKUP_TABLES),
         )
         specs += [*DRIFT_TOPICS, *PRIVACY_TOPICS]
         if self.broker.topic_partitions is not None:
@@ -225,6 +231,14 @@ class Stack:
             "NORCE_PRIVACY_RETIRED_PSEUDONYM_KEYS": "",
             "NORCE_PRIVACY_ENCRYPTION_KEYS": _fresh_key("k1"),
             "NORCE_PRIVACY_ENCRYPTION_KEY_ID": "k1",
+            "NORCE_LOOKUP_HOST": HOST,
+            "NORCE_LOOKUP_DATA_DIR": str(self.folder / "lookup"),
+            "NORCE_LOOKUP_QUERY_URL": f"{simulator}/commerce/query/3.0",
+            "NORCE_LOOKUP_TOKEN_URL": f"{simulator}/identity/1.0/connect/token",
+            "NORCE_LOOKUP_CLIENT_ID": "simulator",
+            "NORCE_LOOKUP_CLIENT_SECRET": "simulator",
+            "NORCE_LOOKUP_SCOPE": "playground",
+            "NORCE_LOOKUP_APPLICATIONS": json.dumps(applications()),
             "NORCE_SIMULATOR_HOST": HOST,
             "NORCE_SIMULATOR_WEBHOOK_URL": f"{self.url('webhook')}/webhooks/norce",
             "NORCE_SIMULATOR_WEBHOOK_SECRET": secret,

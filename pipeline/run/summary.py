@@ -48,6 +48,8 @@ def _figures(console: Console, evidence: Evidence) -> None:
         )
         answers = ", ".join(f"{count} times {answer}" for answer, count in sorted(calls.get(target, {}).items()))
         rows[f"to {target}"] = f"{outcomes or 'nothing'}; the simulated API answered {answers or 'nothing'}"
+    asked = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(snapshot.lookups.items()))
+    rows["looked up"] = asked or "nothing"
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from connectors.simulator import Expectation, ExpectedOrder
+from connectors.simulator import Expectation, ExpectedOrder, product_name
 from pipeline import topics
 from pipeline.audit.course import Groups, Request, audit
 from pipeline.contracts.framing import unframed
@@ -71,6 +71,10 @@ class Evidence:
     """The newest update, by target and key."""
     dead_letters: tuple[Any, ...]
     ledger: Balance
+    products: Mapping[str, Mapping[str, Any]]
+    """The newest enriched record of each product, by key."""
+    invoices: Mapping[str, Mapping[str, Any]]
+    """The same of each invoice."""
 
 
 async def gather(
@@ -81,7 +85,8 @@ async def gather(
         posted = await _pages(client, "/simulator/events", "events")
         orders = await _pages(client, "/simulator/orders", "orders")
         whole = [(await client.get(f"/simulator/orders/{o['client_order_ref']}")).json() for o in orders]
-    records = await read(bootstrap_servers, [*EVENT_TOPICS, topics.QUARANTINE, topics.ORDERS_ENRICHED, topics.UPDATES])
+    enriched = [topics.ENRICHED[table] for table in ("orders", "products", "invoices")]
+    records = await read(bootstrap_servers, [*EVENT_TOPICS, topics.QUARANTINE, *enriched, topics.UPDATES])
     dead = await read(bootstrap_servers, [topics.DEAD_LETTERS])
     updates: dict[tuple[str, str], Mapping[str, Any]] = {}
     for record in records[topics.UPDATES]:
@@ -94,11 +99,17 @@ async def gather(
         held={f"{o['client_id']}:{o['application_id']}:{o['client_order_ref']}": o for o in whole},
         events=tuple(record for topic in EVENT_TOPICS for record in records[topic]),
         quarantine=tuple(records[topics.QUARANTINE]),
-        enriched={r.key.decode(): json.loads(unframed(r.value)) for r in records[topics.ORDERS_ENRICHED]},
+        enriched=_newest(records[topics.ORDERS_ENRICHED]),
         updates=updates,
         dead_letters=tuple(dead[topics.DEAD_LETTERS]),
         ledger=await asyncio.to_thread(_balance, bootstrap_servers, groups),
+        products=_newest(records[topics.ENRICHED["products"]]),
+        invoices=_newest(records[topics.ENRICHED["invoices"]]),
     )
+
+
+def _newest(records: Iterable[Any]) -> dict[str, Mapping[str, Any]]:
+    return {record.key.decode(): json.loads(unframed(record.value)) for record in records}
 
 
 def _balance(bootstrap_servers: str, groups: Groups) -> Balance:
@@ -138,6 +149,7 @@ def judge(evidence: Evidence) -> list[Check]:
             "Norce saw no call that breaks its contract or the order of an order",
             tuple(f"{name}: {count}" for name, count in state.get("violations", {}).items() if count),
         ),
+        *([_look_ups(evidence)] if evidence.snapshot.looks_up else []),
         Check("nothing is in the dead letters", tuple(_dead(evidence.dead_letters))),
         Check(
             f"the ledger balances: {evidence.ledger.events} events, {evidence.ledger.updates} updates, nothing pending",
@@ -186,6 +198,42 @@ def _seen(order: Mapping[str, Any]) -> dict[str, Any]:
         "order_no": order["order_no"],
         "subscription failures": sum(failure["occurrences"] for failure in order["subscription_failures"]),
     }
+
+
+def _look_ups(evidence: Evidence) -> Check:
+    return Check(
+        f"{_priced(evidence)} orders carry totals and lines, {len(evidence.products)} products their names and "
+        f"{len(evidence.invoices)} invoices their orders, as Norce holds them",
+        tuple(_looked_up(evidence)),
+    )
+
+
+def _priced(evidence: Evidence) -> str:
+    with_totals = sum(order["totals"] is not None for order in evidence.enriched.values())
+    return f"all {with_totals}" if with_totals == len(evidence.expectation.orders) else str(with_totals)
+
+
+def _looked_up(evidence: Evidence) -> Iterable[str]:
+    for key, expected in sorted(evidence.expectation.orders.items()):
+        order = evidence.enriched.get(key)
+        if order is None or order["totals"] is None:
+            yield f"order {key}: no totals"
+            continue
+        totals, wanted = order["totals"], (expected.currency, expected.total)
+        if (totals["currency"], Decimal(totals["including_vat"])) != wanted:
+            yield f"order {key}: total is {totals['including_vat']} {totals['currency']}, not {wanted[1]} {wanted[0]}"
+        lines = [(line["part_no"], Decimal(line["line_total"])) for line in order["lines"]]
+        held = [(line["part_no"], Decimal(line["amount"])) for line in evidence.held[key]["lines"]]
+        if lines != held:
+            yield f"order {key}: lines are {lines}, not {held}"
+    for key, product in sorted(evidence.products.items()):
+        name = product_name(product["part_no"])
+        if product["name"] != name:
+            yield f"product {key}: name is {product['name']}, not {name}"
+    order_of = {order.invoice: key for key, order in evidence.expectation.orders.items()}
+    for key, invoice in sorted(evidence.invoices.items()):
+        if invoice["order_key"] != order_of.get(key):
+            yield f"invoice {key}: order is {invoice['order_key']}, not {order_of.get(key)}"
 
 
 def _count(evidence: Evidence, target: str) -> int:

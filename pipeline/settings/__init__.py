@@ -13,6 +13,7 @@ from __future__ import annotations
 from pipeline.settings.base import SECRETS_DIR_VARIABLE, ProcessSettings, SettingsError, SettingsGroup, load
 from pipeline.settings.drift import DriftSettings
 from pipeline.settings.kafka import KafkaSettings, LogSettings, SchemaRegistrySettings
+from pipeline.settings.lookup import LookupSettings
 from pipeline.settings.privacy import PrivacySettings, key_bytes
 from pipeline.settings.reconcile import ReconcileSettings
 from pipeline.settings.simulator import SimulatorSettings
@@ -26,6 +27,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     WorkerSettings,
     ConnectSettings,
     CheckoutSettings,
+    LookupSettings,
     SimulatorSettings,
     DriftSettings,
     PrivacySettings,
@@ -44,6 +46,7 @@ __all__ = [
     "DriftSettings",
     "KafkaSettings",
     "LogSettings",
+    "LookupSettings",
     "PrivacySettings",
     "ProcessSettings",
     "ReconcileSettings",

@@ -58,6 +58,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "worker",
         "sink connect",
         "sink checkout",
+        "lookup",
         "simulator",
         "topics create",
         "topics list",
@@ -90,7 +91,9 @@ def test_an_unknown_command_is_wrong_usage() -> None:
     assert "nonsense" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["webhook"], ["worker"], ["sink", "connect"], ["sink", "checkout"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["webhook"], ["worker"], ["sink", "connect"], ["sink", "checkout"], ["lookup"]], ids=" ".join
+)
 def test_every_missing_setting_is_named_at_once(words: list[str]) -> None:
     done = command(*words)
     assert done.returncode == 2
@@ -102,6 +105,9 @@ def test_every_missing_setting_is_named_at_once(words: list[str]) -> None:
             f"NORCE_CONNECT_{name}" for name in ("BASE_URL", "TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET", "SCOPE")
         ],
         "sink checkout": [f"NORCE_CHECKOUT_{name}" for name in ("BASE_URL", "TOKEN", "CHANNELS")],
+        "lookup": [
+            f"NORCE_LOOKUP_{name}" for name in ("QUERY_URL", "TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET", "SCOPE")
+        ],
     }[" ".join(words)]
     for variable in own:
         assert f"{variable}: is not set" in done.stderr

@@ -6,14 +6,14 @@ import json
 import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.norce import NorceError, Rejected
+from connectors.norce import NorceError, Rejected, Unfitting
 from connectors.norce.errors import Attempt
 from connectors.query import Span
 from connectors.webhook.event_types import Requested
@@ -37,10 +37,13 @@ from pipeline.domain import (
     encode_update,
     review_change,
 )
+from pipeline.domain.lookups import LOOKUPS, decode_answer
 from pipeline.drift.topics import DRIFT
 from pipeline.drift.watch import Watch
 from pipeline.drift.windows import WindowRule
 from pipeline.events import EVENT_TYPES, EventSpec, Reason, UnusableBody, parse
+from pipeline.events.envelope import read_envelope
+from pipeline.lookup.records import looked_up
 from pipeline.privacy.keeper import Keeper
 from pipeline.privacy.topics import ORDERS_BUYERS
 from pipeline.reconciliation.compare import Difference, Kind, Missing
@@ -49,6 +52,7 @@ from pipeline.reconciliation.records import Sweep
 from tests.contracts.support import Written, kind_of
 from tests.domain.events import HOUR, KEY, event_sequences, payment, received, status
 from tests.domain.groups import group_sequences
+from tests.domain.test_lookups import heard_and_told
 from tests.drift.bodies import CONFIRMED, drifted, record
 from tests.events.schema import definitions, event_types, valid_body
 from tests.privacy.support import EMAIL, PHONE, counted, event, reader, ring, wrapping
@@ -93,6 +97,21 @@ def test_whatever_happens_in_any_other_group_its_records_keep_the_contract(said:
 def test_an_order_in_trouble_makes_every_kind_of_record_of_orders() -> None:
     events = [received(), payment(), payment(PaymentCode="P2"), status("Cancelled")]
     assert {"EnrichedOrder", "Alert", "ConnectUpdate", "CheckoutUpdate"} == set(follows(KEY, events))
+
+
+@given(heard_and_told())
+def test_whatever_is_looked_up_keeps_the_contract_and_so_do_its_records(heard: tuple[Key, list[Arrival]]) -> None:
+    key, arrivals = heard
+    follows(key, arrivals)
+    for arrival in arrivals:
+        if arrival.event_type in LOOKUPS:
+            said = decode_answer(arrival.event_type, key, cast(bytes, arrival.body))
+            kind = {"OrderLookedUp": "order", "ProductLookedUp": "product", "InvoiceLookedUp": "invoice"}
+            record = looked_up(kind[arrival.event_type], key.text, said, arrival.received_at)
+            assert record.value is not None
+            topic = topics.LOOKUPS[kind[arrival.event_type]]
+            assert kind_of(Written(topic, record.key, record.value, tuple(record.headers))) == arrival.event_type
+            assert read_envelope(record.headers).event_type == arrival.event_type
 
 
 # -- the connector ---------------------------------------------------------------------------------------------------
@@ -150,9 +169,10 @@ ATTEMPT = Attempt("SendOrderStatus", "POST", "https://norce.example.com", {"a": 
         {"error": "UnusableArrival", "stage": "join"},
         {"stage": "connect", **Rejected("refused", attempt=ATTEMPT).describe()},
         {"stage": "checkout", **Rejected("refused").describe()},
+        {"stage": "lookup", **Unfitting("does not fit", attempt=ATTEMPT).describe()},
         {"error": "E", "stage": "join", "kind": "order", "event_type": CONFIRMED.name, "trace": ["a:1 in b: c"]},
     ],
-    ids=["join", "refused", "refused before a call", "parked"],
+    ids=["join", "refused", "refused before a call", "does not fit", "parked"],
 )
 def test_a_dead_letter_keeps_the_contract(details: dict[str, Any]) -> None:
     details.pop("reason", None)

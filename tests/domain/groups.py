@@ -140,9 +140,9 @@ Sequence = tuple[Key, list[Arrival]]
 
 
 @st.composite
-def group_sequences(draw: st.DrawFn, max_size: int = 14) -> Sequence:
+def group_sequences(draw: st.DrawFn, max_size: int = 14, keys: tuple[Key, ...] = GROUPS) -> Sequence:
     """Events of one thing of any group, some delivered again under the same id."""
-    key = draw(st.sampled_from(GROUPS))
+    key = draw(st.sampled_from(keys))
     times = st.integers(0, 12).map(lambda step: step * 20 * SECOND)
     said = draw(st.lists(st.tuples(_SAID[key], times), min_size=1, max_size=max_size))
     events = [arrival(name, body, at, f"event-{n:02}") for n, ((name, body), at) in enumerate(said)]

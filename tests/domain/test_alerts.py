@@ -20,10 +20,11 @@ from pipeline.domain import (
     Arrival,
     InvalidPolicy,
     InvoiceKey,
+    InvoiceLookedUp,
     Key,
-    OrderKey,
     active,
     conditions,
+    encode_answer,
     invoice_view,
 )
 from tests.domain import groups
@@ -160,7 +161,9 @@ def test_the_number_of_failures_that_is_too_many_is_policy() -> None:
 def test_a_capture_error_names_the_order_where_that_is_known() -> None:
     state = state_of(INVOICE, capture("Error"))
     unknown = conditions(invoice_view(InvoiceKey(1, 6), state), DEFAULT_ALERTS)
-    known = conditions(invoice_view(InvoiceKey(1, 6), state, order=OrderKey(1, 2, "a:b")), DEFAULT_ALERTS)
+    said = encode_answer(InvoiceLookedUp(number=1, order_key="1:2:a:b"))
+    told = state_of(INVOICE, Arrival("InvoiceLookedUp", said, "a", START), before=state)
+    known = conditions(invoice_view(InvoiceKey(1, 6), told), DEFAULT_ALERTS)
     assert [one.order_key for one in (*unknown, *known)] == [None, "1:2:a:b"]
 
 

@@ -12,18 +12,20 @@ from pipeline.domain import (
     Arrival,
     CaptureOutcome,
     InvoiceKey,
+    InvoiceLookedUp,
     MisplacedEvent,
     OrderKey,
     State,
     SubscriptionKey,
     copies,
+    encode_answer,
     fold,
     invoice_view,
     order_view,
     subscription_view,
 )
 from pipeline.events import EVENT_TYPES
-from tests.domain.events import HOUR, arrival, failure
+from tests.domain.events import HOUR, START, arrival, failure
 
 SUBSCRIPTION = SubscriptionKey(1, 2, "subscription=3")
 INVOICE = InvoiceKey(1, 6)
@@ -120,7 +122,8 @@ def test_an_invoice_of_two_applications_is_a_conflict() -> None:
 def test_an_invoice_carries_the_order_that_was_learnt_elsewhere() -> None:
     state = fold(INVOICE, None, [capture("Captured")]).state
     assert invoice_view(INVOICE, state).order_key is None
-    assert invoice_view(INVOICE, state, order=OrderKey(1, 2, "1001")).order_key == "1:2:1001"
+    told = Arrival("InvoiceLookedUp", encode_answer(InvoiceLookedUp(number=1, order_key="1:2:1001")), "a", START)
+    assert invoice_view(INVOICE, fold(INVOICE, state, [told]).state).order_key == "1:2:1001"
 
 
 def test_an_empty_state_has_no_view() -> None:

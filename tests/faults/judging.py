@@ -232,13 +232,15 @@ def as_of(expected: Mapping[str, Expected], records: Mapping[str, Mapping[str, A
     """What is expected, with the version of the record where that can be right.
 
     A repeat that changes nothing raises the version of the state and is not sent on, so a record's version lies between
-    the number of things that happened and the number of deliveries.
+    the number of things that happened and the number of deliveries. The number of the look-up is on top.
     """
     fitting = dict(expected)
     for key, record in records.items():
         if (
             key in expected
-            and sum(expected[key].happened.values()) <= record.get("version", 0) <= expected[key].version
+            and sum(expected[key].happened.values())
+            <= record.get("version", 0) - record.get("lookup_number", 0)
+            <= expected[key].version
         ):
             fitting[key] = expected[key]._replace(version=record["version"])
     return fitting

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from connectors.simulator import checkout_channels
+from connectors.simulator import applications, checkout_channels
 from pipeline import cli
 from pipeline.settings import (
     GROUPS,
@@ -21,6 +21,7 @@ from pipeline.settings import (
     DriftSettings,
     KafkaSettings,
     LogSettings,
+    LookupSettings,
     PrivacySettings,
     ReconcileSettings,
     SettingsGroup,
@@ -39,6 +40,7 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
     "sink-checkout": (KafkaSettings, CheckoutSettings, LogSettings),
     "drift": (KafkaSettings, DriftSettings, LogSettings),
     "privacy": (KafkaSettings, PrivacySettings, LogSettings),
+    "lookup": (KafkaSettings, LookupSettings, LogSettings),
     "simulator": (SimulatorSettings, LogSettings),
     "reconcile": (KafkaSettings, ReconcileSettings, LogSettings),
 }
@@ -113,6 +115,7 @@ def test_every_process_waits_for_what_it_needs(compose: Any) -> None:
         "sink-checkout": after_topics,
         "drift": after_topics,
         "privacy": after_topics,
+        "lookup": after_topics,
         "simulator": {"webhook": "service_healthy"},
         "reconcile": after_topics,
     }
@@ -132,6 +135,7 @@ def test_the_simulator_and_the_pipeline_know_each_other(compose: Any) -> None:
 
     assert secret in environment["webhook"]["NORCE_WEBHOOK_SECRETS"].split(",")
     assert json.loads(environment["sink-checkout"]["NORCE_CHECKOUT_CHANNELS"]) == checkout_channels()
+    assert json.loads(environment["lookup"]["NORCE_LOOKUP_APPLICATIONS"]) == applications()
 
 
 def test_processes_run_without_rights_they_do_not_need(service: Any) -> None:
@@ -140,7 +144,9 @@ def test_processes_run_without_rights_they_do_not_need(service: Any) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-@pytest.mark.parametrize("name", ["worker", "sink-connect", "sink-checkout", "drift", "privacy"], indirect=True)
+@pytest.mark.parametrize(
+    "name", ["worker", "sink-connect", "sink-checkout", "lookup", "drift", "privacy"], indirect=True
+)
 def test_state_is_kept_in_a_volume_of_its_own(compose: Any, service: Any, name: str) -> None:
     assert service["volumes"] == [f"{name}:/var/lib/norce-pipeline/data"]
     assert name in compose["volumes"]

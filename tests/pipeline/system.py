@@ -19,7 +19,7 @@ from pipeline.run.observe import Observer, Snapshot
 from pipeline.run.stack import PROCESSES, STREAM, Stack
 from tests.faults.judging import as_of
 from tests.support.kafka import read_all, until
-from tests.verifier.differences import Difference, in_checkout, in_connect, in_orders, last_contents
+from tests.verifier.differences import Difference, in_checkout, in_connect, in_lookups, in_orders, last_contents
 from tests.verifier.expected import Expected, RawRecord, expected_orders
 
 ALL = STREAM
@@ -143,6 +143,8 @@ class System:
         found = in_orders(as_of(expected, records), records)
         found += in_connect(expected, connect) + in_connect(expected, infos)
         found += in_checkout(expected, checkout)
+        if "lookup" in self.stack.processes:
+            found += in_lookups(await self._held(), records)
         return found + in_checkout({key: order for key, order in expected.items() if key in attributes}, attributes)
 
     async def expected(self) -> dict[str, Expected]:
@@ -151,6 +153,12 @@ class System:
             for r in await read_all(self.servers, *EVENT_TOPICS)
         ]
         return expected_orders(raw)
+
+    async def _held(self) -> dict[str, Any]:
+        """The orders as the simulated Norce holds them, by order key."""
+        page = (await self.client.get(f"{self.stack.url('simulator')}/simulator/orders", params={"limit": 1000})).json()
+        whole = await self.observer.orders(summary["client_order_ref"] for summary in page["orders"])
+        return {f"{o['client_id']}:{o['application_id']}:{o['client_order_ref']}": o for o in whole}
 
     async def _told(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What Norce holds of what it was told, by order key: Infos, and our attribute."""

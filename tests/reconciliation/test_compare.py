@@ -18,7 +18,7 @@ from connectors.simulator.commerce import Commerce
 from connectors.simulator.lifecycle import drafts
 from connectors.simulator.lifecycle import order as scripted
 from connectors.simulator.script import Draft, ScriptedOrder
-from connectors.simulator.services.query import _shown
+from connectors.simulator.services.query import _order_row
 from connectors.simulator.services.query_lists import shown_run
 from pipeline.domain import Arrival, OrderKey, Outcome, State, fold, order_view
 from pipeline.events import EVENT_TYPES
@@ -47,7 +47,7 @@ def norce_holds(order: ScriptedOrder) -> tuple[OrderRow, list[FailedRunRow]]:
     held = commerce.create(order)
     for draft in drafts(order):
         commerce.change(held, draft.change)
-    row = OrderRow.model_validate_json(orjson.dumps(_shown(held)))
+    row = OrderRow.model_validate_json(orjson.dumps(_order_row(held)))
     runs = [shown_run(held, *run) for run in held.failed_runs.values()]
     return row, [FailedRunRow.model_validate_json(orjson.dumps(run)) for run in runs]
 

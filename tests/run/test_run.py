@@ -40,11 +40,12 @@ def run(folder: Path, environment: dict[str, str], *arguments: str) -> subproces
 def test_a_run_ends_with_0_when_every_check_holds(tmp_path: Path, environment: dict[str, str]) -> None:
     done = run(tmp_path, environment, "--exit")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == 11
+    assert done.stdout.count("✓") == 12
     assert re.search(r"✓ drift: [1-9]\d* shapes are reported, as planted", done.stdout)
     assert re.search(r"✓ the buyers of all \d{2,} orders and subscriptions", done.stdout)
     assert "✗" not in done.stdout
     assert "all 40 orders are joined" in done.stdout
+    assert "all 40 orders carry totals and lines" in done.stdout
     assert re.search(r"^order \d+:\d+:", done.stdout, re.MULTILINE)
     assert "where to look next" in done.stdout
     assert running_in(tmp_path) == []

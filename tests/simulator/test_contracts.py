@@ -102,7 +102,7 @@ async def test_every_answer_with_a_body_is_as_the_contract_says() -> None:
         orders = (await client.query(order.application_id)).json()
         assert orders["value"]
         assert response_problems("query", "GetOrders", 200, orders) == []
-        wrong = (await client.query(order.application_id, filter="Id eq 1")).json()
+        wrong = (await client.query(order.application_id, filter="Source eq 1")).json()
         assert response_problems("query", "GetOrders", 400, wrong) == []
         page = (await client.checkout("GET", "", reference)).json()
         assert page["data"]

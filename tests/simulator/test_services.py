@@ -175,7 +175,17 @@ async def test_query_pages_through_all_orders() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"filter": "Id eq 1"}, {"filter": "ClientOrderRef eq 'a'b'"}, {"top": 0}, {"top": "x"}, {"skip": -1}]
+    "options",
+    [
+        {"filter": "Source eq 1"},
+        {"filter": "ClientOrderRef eq 'a'b'"},
+        {"filter": "Id eq 1 or Id eq 2"},
+        {"select": "Nothing"},
+        {"expand": "Id"},
+        {"top": 0},
+        {"top": "x"},
+        {"skip": -1},
+    ],
 )
 async def test_query_refuses_what_it_does_not_understand(options: dict[str, Any]) -> None:
     async with services() as (_, client):

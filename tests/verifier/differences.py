@@ -101,6 +101,32 @@ def in_checkout(expected: Mapping[str, Expected], attributes: Mapping[str, Json]
     return differences
 
 
+def in_lookups(held: Mapping[str, Json], records: Mapping[str, Json]) -> list[Difference]:
+    """Compare what enriched records show of Norce's own data with what Norce holds: 25 % VAT on every line."""
+    differences = []
+    for key in sorted(held.keys() & records.keys()):
+        must, shown = held[key], records[key]["totals"] or {}
+        amounts = [Decimal(line["amount"]) for line in must["lines"]]
+        lines = [
+            (line["part_no"], line["product_name"], amount(line["quantity"]), amount(line["line_total"]))
+            for line in records[key]["lines"]
+        ]
+        wanted = [
+            (line["part_no"], line["name"], Decimal(line["quantity"]), Decimal(line["amount"]))
+            for line in must["lines"]
+        ]
+        checks = (
+            ("currency", must["currency"], shown.get("currency")),
+            ("total without VAT", sum(amounts), amount(shown.get("excluding_vat"))),
+            ("total with VAT", sum(amounts) * Decimal("1.25"), amount(shown.get("including_vat"))),
+            ("lines", wanted, lines),
+        )
+        differences += [
+            Difference(key, what, is_held, is_shown) for what, is_held, is_shown in checks if is_held != is_shown
+        ]
+    return differences
+
+
 def last_contents(updates: Iterable[Json]) -> tuple[dict[str, dict[str, str]], dict[str, Json]]:
     """What the newest update of each order says, for ``in_connect`` and for ``in_checkout``."""
     newest: dict[tuple[str, str], Json] = {}

@@ -26,6 +26,7 @@ from tests.domain.events import (
     state_of,
     status,
 )
+from tests.domain.test_lookups import order_said, told
 from tests.verifier import differences, expected, expected_groups
 from tests.verifier.differences import Difference
 from tests.verifier.expected import Expected, RawRecord, expected_orders
@@ -210,3 +211,32 @@ def test_the_verifier_imports_nothing_of_what_it_judges(module: Any) -> None:
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert not [name for name in imported if name and name.startswith(("pipeline", "connectors"))]
+
+
+HELD = {
+    "currency": "SEK",
+    "lines": [
+        {"part_no": "SKU-1", "name": "A chair", "quantity": "2", "amount": "200.10"},
+        {"part_no": "FREIGHT", "name": "Freight", "quantity": "1", "amount": "39.20"},
+    ],
+}
+
+
+def priced() -> dict[str, Any]:
+    return published([*LIFE, told(order_said())])
+
+
+def test_the_verifier_agrees_with_what_was_looked_up() -> None:
+    assert differences.in_lookups({ORDER: HELD}, {ORDER: priced()}) == []
+
+
+@pytest.mark.parametrize("place", ["currency", "excluding_vat", "including_vat", "lines", "nothing at all"])
+def test_the_verifier_sees_an_order_that_is_not_as_norce_holds_it(place: str) -> None:
+    record = priced()
+    if place == "lines":
+        record["lines"] = record["lines"][1:]
+    elif place == "nothing at all":
+        record |= {"totals": None, "lines": []}
+    else:
+        record["totals"] = {**record["totals"], place: "1.00"}
+    assert differences.in_lookups({ORDER: HELD}, {ORDER: record}) != []
