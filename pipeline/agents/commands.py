@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -27,6 +28,14 @@ EVENTS_PER_STEP = 200
 """Parked events that are folded or dropped in one step; between two steps other keys of the partition flow."""
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a command ended, and the letter that its key is parked behind now."""
+
+    how: How
+    then: str | None = None
+
+
 class Commands:
     """Makes the steps that a command takes.
 
@@ -38,39 +47,39 @@ class Commands:
     def __init__(self, join: Join) -> None:
         self._join = join
 
-    def step(self, partition: int, record: Any) -> tuple[Step, bool]:
-        """The next step of a command, and whether more follow."""
-        work = self._join.work(partition)
+    def step(self, partition: int, record: Any) -> tuple[Step, Step | None]:
+        """The next step of a command, and the answer for when that is written; ``None`` if more steps follow."""
+        work, answer = self._join.work(partition), self._join.work(partition)
         try:
             command = decode_command(record.value)
         except UnreadableCommand as error:
             log.error("unreadable command", partition=partition, offset=record.offset, error=str(error))
             letter = dead_letter(record, str(error), stage="commands", error=type(error).__name__)
             work.step.send(topics.DEAD_LETTERS, letter)
-            return self._join.finished(work), False
-        final = self._carry_out(work, command)
-        return self._join.finished(work), not final
+        else:
+            end = self._carry_out(work, command)
+            if end is None:
+                return self._join.finished(work), None
+            _resolve(answer, command, end)
+        return self._join.finished(work), self._join.finished(answer)
 
-    def _carry_out(self, work: Work, command: Command) -> bool:
+    def _carry_out(self, work: Work, command: Command) -> _End | None:
         match command:
             case Resend():
-                how = How.RELEASED if self._resend(work, command) else How.NOTHING
+                return _End(How.RELEASED if self._resend(work, command) else How.NOTHING)
             case Drop(kind=None):
-                how = How.DROPPED
+                return _End(How.DROPPED)
             case Release() | Drop():
                 return self._unpark(work, command)
-        _resolve(work, command, how, final=True)
-        return True
 
     # -- what is parked ------------------------------------------------------------------------------------------
 
-    def _unpark(self, work: Work, command: Release | Drop) -> bool:
-        """One step of releasing or dropping what is parked of a key; returns whether it is the last."""
+    def _unpark(self, work: Work, command: Release | Drop) -> _End | None:
+        """One step of releasing or dropping what is parked of a key; returns how it ended if it is the last."""
         head = self._join.parking.head(work.partition, str(command.kind), command.key)
         progress = None if head is None else _progress(head, command)
         if head is None or progress is None:
-            _resolve(work, command, How.NOTHING, final=True)
-            return True
+            return _End(How.NOTHING)
         dropping = head.first < progress.drop_until
         until = min(head.first + EVENTS_PER_STEP, progress.drop_until if dropping else head.next)
         work.reads = [Read(record) for record in self._join.parking.events(work.partition, head, until)]
@@ -80,12 +89,13 @@ class Commands:
         after = poisoned or _without(head, len(work.reads), progress)
         self._join.parking.advance(work.step, head, after)
         if poisoned is not None and poisoned.letter == command.letter:
-            how = How.STILL_FAILING
+            end = _End(How.STILL_FAILING, poisoned.letter)
         else:
             how = How.DROPPED if isinstance(command, Drop) else How.RELEASED
-        final = poisoned is not None or after is None
-        _resolve(work, command, how, final=final, then=None if poisoned is None else poisoned.letter)
-        return final
+            end = _End(how, None if poisoned is None else poisoned.letter)
+        if work.reads:
+            _resolve(work, command, end, final=False)
+        return end if poisoned is not None or after is None else None
 
     def _drop(self, work: Work) -> None:
         for read in work.reads:
@@ -140,9 +150,12 @@ async def carry_out(app: SliceApp, commands: Commands, partition: int, pieces: S
                 if app.slices.stopping.is_set() or not app.slices.holds(pieces):
                     app.slices.release(pieces)  # the partition's next owner reads the command again and goes on
                     return
-                step, more = commands.step(partition, record)
+                step, answer = commands.step(partition, record)
                 if not await app.write(pieces, {partition: step}):
                     return
+                if answer is not None and not await app.write(pieces, {partition: answer}):
+                    return
+                more = answer is None
             await asyncio.sleep(0)
     app.slices.finish(pieces)
 
@@ -166,20 +179,27 @@ def _without(head: ParkedKey, count: int, progress: Progress) -> ParkedKey | Non
     return None if first == head.next else msgspec.structs.replace(head, first=first, progress=progress)
 
 
-def _resolve(work: Work, command: Command, how: How, *, final: bool, then: str | None = None) -> None:
+def _resolve(work: Work, command: Command, end: _End, *, final: bool = True) -> None:
     resolution = Resolution(
         letter=command.letter,
-        how=how,
+        how=end.how,
         command=command.id,
         by=command.by,
         reason=command.reason,
         kind=command.kind if isinstance(command, Release | Drop) else "order",
         events=[_ended(read) for read in work.reads],
-        then=then,
+        then=end.then,
         final=final,
         resolved_at=now_ms(),
     )
-    log.info("command carried out", letter=command.letter, how=how, by=command.by, events=len(work.reads), final=final)
+    log.info(
+        "command carried out" if final else "command under way",
+        letter=command.letter,
+        how=end.how,
+        by=command.by,
+        events=len(work.reads),
+        final=final,
+    )
     record = Outgoing(command.key.encode(), encode_resolution(resolution), JSON_HEADERS)
     work.step.send(topics.RESOLUTIONS, record)
 

@@ -211,23 +211,23 @@ def _give(
 
 
 def _outcome(done: Done) -> dict[str, Any]:
-    row, last = done.order.row, done.last
-    if last is None or not last.final:
+    row = done.order.row
+    if not done.final:
         outcome = "pending"
         says = f"not done yet, {done.events} events so far; the command stands, and a worker that runs carries it out"
     else:
-        outcome, says = last.how.value, f"{last.how.value}, {done.events} events"
-        if last.how is How.STILL_FAILING:
+        outcome, says = done.how.value, f"{done.how.value}, {done.events} events"
+        if done.how is How.STILL_FAILING:
             says = "it still cannot be folded, and stays parked"
-        elif last.then is not None:
-            says += f"; a later event cannot be folded, letter {last.then}"
+        elif done.then is not None:
+            says += f"; a later event cannot be folded, letter {done.then}"
     return {
         "id": row.id,
         "key": row.key,
         "command": done.order.command.id,
         "outcome": outcome,
         "events": done.events,
-        "then": None if last is None else last.then,
+        "then": done.then,
         "says": says,
     }
 

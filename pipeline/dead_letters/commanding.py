@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaConnectionError
 from pipeline import topics
 from pipeline.commands import Command, Drop, Release, Resend, encode_command
 from pipeline.dead_letters.listing import Row, Status
-from pipeline.dead_letters.resolutions import Resolution, decode_resolution
+from pipeline.dead_letters.resolutions import How, Resolution, decode_resolution
 from pipeline.reading import POLL_MS, consumer
 from pipeline.settings import KafkaSettings
 from pipeline.topics import BrokerUnreachable
@@ -35,11 +35,20 @@ class Order:
 
 @dataclass
 class Done:
-    """What a command came to: its last resolution, and how many events ended by it."""
+    """What a command came to, and how many events ended by it."""
 
     order: Order
-    last: Resolution | None = None
+    how: How = How.NOTHING
+    then: str | None = None
     events: int = 0
+    final: bool = False
+
+    def take(self, resolution: Resolution) -> None:
+        """Hear of a step. A command that is read again after a crash finds nothing left to do in the end."""
+        self.events += len(resolution.events)
+        self.final = resolution.final
+        if resolution.how is not How.NOTHING:
+            self.how, self.then = resolution.how, resolution.then
 
 
 def releases(rows: Sequence[Row], reason: str) -> tuple[list[Order], list[Row]]:
@@ -122,7 +131,7 @@ async def _send(kafka: KafkaSettings, orders: Sequence[Order]) -> None:
 
 
 async def _follow(client: AIOKafkaConsumer, done: dict[str, Done]) -> None:
-    while not all(one.last is not None and one.last.final for one in done.values()):
+    while not all(one.final for one in done.values()):
         for records in (await client.getmany(timeout_ms=POLL_MS)).values():
             for record in records:
                 try:
@@ -131,4 +140,4 @@ async def _follow(client: AIOKafkaConsumer, done: dict[str, Done]) -> None:
                     continue
                 one = done.get(resolution.command)
                 if one is not None:
-                    one.last, one.events = resolution, one.events + len(resolution.events)
+                    one.take(resolution)

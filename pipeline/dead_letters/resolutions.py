@@ -34,7 +34,7 @@ class EventEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command did about a dead letter. A command with many events makes several; the last is ``final``."""
+    """What a command did about a dead letter. The last one of a command, once all of it is written, is ``final``."""
 
     letter: Annotated[str, Meta(description="Id of the dead letter")]
     how: Annotated[How, Meta(description="What was done")]

@@ -97,9 +97,12 @@ def command(join: Join, tables: Tables, given_command: Command) -> list[Step]:
     more = True
     while more:
         assert len(steps) < 50, "the command never ends"
-        made, more = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=value))
-        apply(tables, made)
-        steps.append(made)
+        made, answer = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=value))
+        more = answer is None
+        for each in [made] if answer is None else [made, answer]:
+            apply(tables, each)
+            steps.append(each)
+    assert steps[-1].changes == {}, "the answer is sent when everything else is written"
     return steps
 
 
@@ -283,12 +286,14 @@ def test_release_folds_in_order_and_gives_what_the_events_would_have_given(
     assert order_of(tables) is None
     poison()
     asked = release(join)
-    (made,) = command(join, tables, asked)
+    made, answer = command(join, tables, asked)
     (order,) = sent(made, topics.ORDERS_ENRICHED)
     assert (order["status"], order["paid"]) == ("confirmed", {"SEK": "21.00"})
     assert sorted(update["target"] for update in sent(made, topics.UPDATES)) == ["checkout", "connect"]
     (done,) = resolutions(made)
-    assert (done["letter"], done["how"], done["final"]) == (asked.letter, "released", True)
+    assert (done["letter"], done["how"], done["final"]) == (asked.letter, "released", False)
+    (done_with,) = resolutions(answer)
+    assert (done_with["how"], done_with["events"], done_with["final"]) == ("released", [], True)
     assert [event["event_id"] for event in done["events"]] == ["p0", "c", "p1"]
     assert {event["outcome"] for event in done["events"]} == {"applied"}
     assert rows(tables, b"h") == rows(tables, b"w") == []
@@ -302,12 +307,12 @@ def test_an_event_that_still_fails_keeps_all_parked(join: Join, tables: Tables, 
     poison("p0")
     events = numbered(paid("p0"), confirmed("c"))
     step(join, tables, *events)
-    (made,) = command(join, tables, release(join))
+    made, answer = command(join, tables, release(join))
     assert behind(join) == [event.offset for event in events]
     kept = head(join)
     assert kept is not None
     assert kept.tries == 2
-    (done,) = resolutions(made)
+    (done,) = resolutions(made, answer)
     assert (done["how"], done["events"], done["then"]) == ("still_failing", [], kept.letter)
     assert sent(made, topics.DEAD_LETTERS)[0]["id"] == kept.letter
 
@@ -320,13 +325,14 @@ def test_another_event_that_fails_is_the_poison_from_then_on_and_the_rest_waits(
     step(join, tables, *events)
     poison("p3")
     asked = release(join)
-    (made,) = command(join, tables, asked)
+    made, answer = command(join, tables, asked)
     assert codes(tables) == ["0", "1", "2"]
     assert behind(join) == [event.offset for event in events[3:]]
     kept = head(join)
     assert kept is not None
-    (done,) = resolutions(made)
+    done, final = resolutions(made, answer)
     assert (done["how"], len(done["events"]), done["then"]) == ("released", 3, kept.letter)
+    assert (final["how"], final["then"], final["final"]) == ("released", kept.letter, True)
     assert kept.letter != asked.letter
 
 
@@ -339,13 +345,13 @@ def test_a_release_of_many_events_gives_way_between_steps_and_takes_in_what_come
     poison()
     value = encode_command(release(join))
     asked = record("OrderConfirmedEvent", CONFIRMED, value=value)
-    made, more = Commands(join).step(0, asked)
+    made, answer = Commands(join).step(0, asked)
     apply(tables, made)
-    assert (more, codes(tables)) == (True, ["0", "1", "2", "3"])
+    assert (answer, codes(tables)) == (None, ["0", "1", "2", "3"])
     step(join, tables, *numbered(paid("p10", "a")))
     assert codes(tables) == ["0", "1", "2", "3"], "what comes meanwhile waits its turn"
-    while more:
-        made, more = Commands(join).step(0, asked)
+    while answer is None:
+        made, answer = Commands(join).step(0, asked)
         apply(tables, made)
     assert codes(tables) == [*"0123456789", "a"]
     assert rows(tables, b"h") == rows(tables, b"w") == []
@@ -363,11 +369,11 @@ def test_a_crash_between_two_writes_of_a_release_loses_nothing(
     asked = release(join)
     left = writes
     while left > 0:
-        made, more = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=encode_command(asked)))
+        made, answer = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=encode_command(asked)))
         size = sum(len(changes) for changes in made.changes.values())
         partly(made, left)
         left -= size
-        if not more:
+        if answer is not None:
             break
     command(join, tables, asked)
     assert codes(tables) == ["0", "1", "2", "3", "4", "5"]
@@ -381,9 +387,9 @@ def test_a_command_that_is_read_twice_does_nothing_the_second_time(join: Join, t
     asked = drop(join)
     command(join, tables, asked)
     assert behind(join) == [event.offset for event in events[2:]]
-    (again,) = command(join, tables, asked)
+    again = command(join, tables, asked)
     assert behind(join) == [event.offset for event in events[2:]], "the next poison event is not meant"
-    assert [done["how"] for done in resolutions(again)] == ["nothing"]
+    assert [done["how"] for done in resolutions(*again)] == ["nothing"]
 
 
 # -- dropping --------------------------------------------------------------------------------------------------------
@@ -394,11 +400,13 @@ def test_drop_gives_up_the_poison_event_alone_and_releases_the_rest(join: Join, 
     step(join, tables, *numbered(*[paid(f"p{n}", str(n)) for n in range(3)]))
     steps = command(join, tables, drop(join))
     assert codes(tables) == ["1", "2"]
-    first, last = resolutions(*steps)
+    first, middle, last = resolutions(*steps)
     assert [(event["event_id"], event["outcome"]) for event in first["events"]] == [("p0", "dropped")]
-    assert [event["outcome"] for event in last["events"]] == ["applied", "applied"]
-    assert {(done["how"], done["by"], done["reason"]) for done in (first, last)} == {("dropped", "somebody", "why")}
-    assert [first["final"], last["final"]] == [False, True]
+    assert [event["outcome"] for event in middle["events"]] == ["applied", "applied"]
+    assert {(done["how"], done["by"], done["reason"]) for done in (first, middle, last)} == {
+        ("dropped", "somebody", "why")
+    }
+    assert [first["final"], middle["final"], last["final"]] == [False, False, True]
     assert rows(tables, b"h") == []
 
 
@@ -409,9 +417,9 @@ def test_drop_all_names_everything_it_gives_up_and_keeps_what_comes_after_the_co
     poison("p0")
     step(join, tables, *numbered(*[paid(f"p{n}", str(n)) for n in range(5)]))
     asked = drop(join, all=True)
-    made, more = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=encode_command(asked)))
+    made, answer = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=encode_command(asked)))
     apply(tables, made)
-    assert more
+    assert answer is None
     step(join, tables, *numbered(paid("late", "9")))
     steps = [made, *command(join, tables, asked)]
     ends = [(event["event_id"], event["outcome"]) for done in resolutions(*steps) for event in done["events"]]
@@ -420,8 +428,8 @@ def test_drop_all_names_everything_it_gives_up_and_keeps_what_comes_after_the_co
 
 
 def test_a_letter_that_parks_nothing_is_settled_by_drop(join: Join, tables: Tables) -> None:
-    (made,) = command(join, tables, Drop(id="c", by="somebody", letter="l", kind=None, key="k"))
-    (done,) = resolutions(made)
+    made, answer = command(join, tables, Drop(id="c", by="somebody", letter="l", kind=None, key="k"))
+    (done,) = resolutions(made, answer)
     assert (done["letter"], done["how"], done["kind"]) == ("l", "dropped", None)
     assert made.changes == {}
 
@@ -433,23 +441,24 @@ def test_a_letter_that_parks_nothing_is_settled_by_drop(join: Join, tables: Tabl
 def test_a_refused_update_is_released_as_the_newest_state_of_its_order(join: Join, tables: Tables, target: str) -> None:
     step(join, tables, *numbered(confirmed("e1"), paid("e2")))
     step(join, tables, *numbered(paid("e3", "3")))
-    (made,) = command(join, tables, Resend(id="c", by="somebody", letter="l", key=KEY.text, target=target))
+    made, answer = command(join, tables, Resend(id="c", by="somebody", letter="l", key=KEY.text, target=target))
     (update,) = sent(made, topics.UPDATES)
     assert (update["target"], update["version"]) == (target, 3)
-    assert [done["how"] for done in resolutions(made)] == ["released"]
+    assert [done["how"] for done in resolutions(made, answer)] == ["released"]
 
 
 @pytest.mark.parametrize("key", ["1:2:nothing", "nonsense"])
 def test_nothing_is_sent_of_an_order_that_is_not_known(join: Join, tables: Tables, key: str) -> None:
-    (made,) = command(join, tables, Resend(id="c", by="somebody", letter="l", key=key, target="connect"))
-    assert [done["how"] for done in resolutions(made)] == ["nothing"]
+    made, answer = command(join, tables, Resend(id="c", by="somebody", letter="l", key=key, target="connect"))
+    assert [done["how"] for done in resolutions(made, answer)] == ["nothing"]
     assert topics.UPDATES not in made.outputs
 
 
 def test_an_unreadable_command_is_a_dead_letter(join: Join) -> None:
-    made, more = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=b'{"command":"of tomorrow"}'))
+    made, answer = Commands(join).step(0, record("OrderConfirmedEvent", CONFIRMED, value=b'{"command":"of tomorrow"}'))
     (letter,) = sent(made, topics.DEAD_LETTERS)
-    assert (letter["stage"], letter["error"], more) == ("commands", "UnreadableCommand", False)
+    assert (letter["stage"], letter["error"]) == ("commands", "UnreadableCommand")
+    assert answer is not None, "nothing more follows"
 
 
 # -- limits ----------------------------------------------------------------------------------------------------------

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
+import random
+import signal
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from pipeline import domain
-from pipeline.agents import commands, folding
+from pipeline.agents import app, commands, folding
 from pipeline.cli import main
 from pipeline.domain import Advance, Arrival, Key
 from pipeline.engine import Step
 
 DEFECT = Path(os.environ["TEST_DEFECT"])
-SECONDS_PER_STEP = float(os.environ.get("TEST_SECONDS_PER_STEP", "0"))
+STEPS = int(os.environ.get("TEST_STEPS", "0"))
+"""Steps of commands after which the worker is killed, while it writes one."""
 
 
 class DefectOfOurs(Exception):
@@ -30,19 +33,21 @@ def advance(key: Key, stored: bytes | None, arrivals: Iterable[Arrival], **optio
     return domain.advance(key, stored, arrivals, **options)
 
 
-class SlowCommands(commands.Commands):
-    """Little is done at a time, so that there is a middle in which the worker can be killed."""
+class FatalCommands(commands.Commands):
+    """Ends the worker as a power cut would, in the middle of a command."""
 
-    def step(self, partition: int, record: Any) -> tuple[Step, bool]:
-        time.sleep(SECONDS_PER_STEP)
+    left = STEPS
+
+    def step(self, partition: int, record: Any) -> tuple[Step, Step | None]:
+        self.left -= 1
+        if self.left == 0:
+            Timer(random.uniform(0, 0.02), os.kill, (os.getpid(), signal.SIGKILL)).start()
         return super().step(partition, record)
 
 
 if __name__ == "__main__":
     folding.advance = advance  # type: ignore[attr-defined]
-    if SECONDS_PER_STEP:
+    if STEPS:
         commands.EVENTS_PER_STEP = 5
-        import pipeline.agents.app as app
-
-        app.Commands = SlowCommands  # type: ignore[attr-defined]
+        app.Commands = FatalCommands  # type: ignore[attr-defined]
     main()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
@@ -70,12 +69,25 @@ def confirmed(ref: str, **fields: Any) -> SimpleNamespace:
     return event("OrderConfirmedEvent", ref, **{"OrderId": 5, "OrderNo": "SO", "Source": "WEB", **fields})
 
 
+def delivered(ref: str) -> SimpleNamespace:
+    return event("OrderDeliveredEvent", ref, OrderId=5, OrderNo="SO", Source="WEB")
+
+
+class Done(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    error: str
+
+
 class Rig:
     """What a test has at hand."""
 
     def __init__(self, servers: str, folder: Path) -> None:
         self.servers, self.folder = servers, folder
         self.defect = folder / "defect"
+        self._operator: asyncio.subprocess.Process | None = None
         self.environment = {
             "KAFKA_BOOTSTRAP_SERVERS": servers,
             "NORCE_KAFKA_PARTITIONS": str(PARTITIONS),
@@ -110,23 +122,29 @@ class Rig:
             environment={**self.environment, **mine, **environment},
         )
 
-    async def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """``norce-pipeline dead-letters`` with these words."""
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "pipeline.cli", "dead-letters", *words],
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "USER": "operator", **self.environment},
-            capture_output=True,
-            text=True,
-            timeout=90,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+    async def command(self, *words: str) -> Done:
+        """``norce-pipeline dead-letters`` with these words; nobody is there to answer its questions."""
+        if self._operator is None:
+            self._operator = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.dead_letters.operator"),
+                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "USER": "operator", **self.environment},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        assert self._operator.stdin is not None
+        assert self._operator.stdout is not None
+        self._operator.stdin.write(json.dumps(["dead-letters", *words]).encode() + b"\n")
+        return Done(*json.loads(await asyncio.wait_for(self._operator.stdout.readline(), 120)))
+
+    async def close(self) -> None:
+        if self._operator is not None and self._operator.stdin is not None:
+            self._operator.stdin.close()
+            await self._operator.wait()
 
     async def json(self, *words: str, code: int = 0) -> Any:
         done = await self.command(*words, "--json")
-        assert done.returncode == code, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        assert done.code == code, done
+        return json.loads(done.out)
 
     async def send(self, *records: Any) -> None:
         """Put events where the connector would, in their order."""
