@@ -14,8 +14,10 @@ from pipeline.ledger import UpdateOutcome
 _JUDGED = """
 CREATE TABLE judged AS
 SELECT u.*, o.outcome AS outcome,
-    EXISTS (SELECT 1 FROM outcomes w WHERE w.place = u.place AND w.offset = u.offset
-        AND w.writer NOT IN ('worker', u.target)) AND u.version IS NOT NULL AS strange,
+    u.version IS NOT NULL AND EXISTS (
+        SELECT 1 FROM outcomes w WHERE w.place = u.place AND w.offset = u.offset
+        AND w.writer = CASE u.target WHEN 'connect' THEN 'checkout' ELSE 'connect' END
+    ) AS strange,
     EXISTS (SELECT 1 FROM letters l WHERE l.place = u.place AND l.offset = u.offset AND l.stage = u.target) AS letter,
     EXISTS (SELECT 1 FROM updates m WHERE m.target = u.target AND m.key = u.key AND NOT m.settled) AS moving,
     EXISTS (SELECT 1 FROM updates n WHERE n.target = u.target AND n.key = u.key
