@@ -2,7 +2,7 @@
 
 ``slices``    commits past an event that is still unfinished (issue 606), and loses the event of an agent that raises
 ``consumer``  repeats up to a commit interval at every rebalance; never reads again what a stopped fetch had in hand;
-              costs an event-loop turn, a lock and four tasks per event
+              costs an event-loop turn, a lock and four tasks per event; waits for ever when the client left the group
 ``producer``  sends changelog and output records without waiting, and commits although the broker refused them
 ``store``,    the local state runs ahead of what the broker has taken, so that after a crash the event that is read
 ``table``     again changes nothing and its output is never sent
@@ -19,6 +19,7 @@ together with its changelog offset, slice finished, offset committed.
 from pipeline.engine.app import SliceApp, Step
 from pipeline.engine.errors import (
     EngineError,
+    GroupLost,
     RecordTooLarge,
     StateAheadOfChangelog,
     StateDamaged,
@@ -30,6 +31,7 @@ from pipeline.engine.table import SliceTable
 
 __all__ = [
     "EngineError",
+    "GroupLost",
     "Outgoing",
     "RecordTooLarge",
     "Slice",

@@ -2,12 +2,14 @@
 
 Answers defects of plain Faust's consumer: four tasks, a lock and a future for every single event; a fetch loop that
 sleeps a whole second when buffers are full; records that a rebalance took out of the queue without ever being read
-again while no offset was committed yet; offsets of a failed commit remembered as committed; and silence when the broker
-had already deleted records that were never read.
+again while no offset was committed yet; offsets of a failed commit remembered as committed; silence when the broker
+had already deleted records that were never read; and a worker that waits for ever, without a group, when the client's
+task that joins it ended, as it does when a broker that is just being registered lists no brokers.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -15,7 +17,9 @@ import structlog
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+from mode import Service
 
+from pipeline.engine.errors import GroupLost
 from pipeline.engine.producer import SliceProducer
 from pipeline.engine.slices import Slice, SliceLedger, TopicPartition
 
@@ -25,6 +29,8 @@ log = structlog.get_logger(__name__)
 FETCH_SECONDS = 1.0
 #: Milliseconds a broker may hold back an answer for want of records.
 FETCH_MAX_WAIT_MS = 250
+#: Seconds between two looks whether the client still takes part in the group.
+GROUP_WATCH_SECONDS = 1.0
 
 
 class SliceConsumerThread(driver.AIOKafkaConsumerThread):
@@ -36,6 +42,12 @@ class SliceConsumerThread(driver.AIOKafkaConsumerThread):
         # start and every rebalance takes that long even when there is nothing to read.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
+
+    def ended(self) -> asyncio.Task[Any] | None:
+        """The client's task that keeps it in the group, once it is over."""
+        coordinator = self._consumer and self._consumer._coordinator
+        task = getattr(coordinator, "_coordination_task", None)
+        return task if task is not None and task.done() else None
 
 
 class SliceConsumer(driver.Consumer):
@@ -53,6 +65,16 @@ class SliceConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> SliceConsumerThread:
         return SliceConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @Service.task
+    async def _watch_group(self) -> None:
+        """Raises ``GroupLost``, which ends the worker."""
+        while not self.should_stop:
+            await self.sleep(GROUP_WATCH_SECONDS)
+            thread: SliceConsumerThread | None = cast(Any, self._thread)
+            ended = None if thread is None else thread.ended()
+            if ended is not None and not self.app.should_stop:
+                raise GroupLost(None if ended.cancelled() else ended.exception())
 
     # -- fetching ------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 ::
 
     EngineError
+    ├── GroupLost               the client gave up keeping this worker in its consumer group
     ├── RecordTooLarge          a record that no broker setting lets through
     ├── StateStoreError         the local state cannot be opened, read or written
     │   └── StateDamaged        it was found damaged while in use and set aside; a restart rebuilds it
@@ -12,6 +13,13 @@
 
 class EngineError(Exception):
     """Base of the engine's errors; each of them stops the worker with nothing committed past it."""
+
+
+class GroupLost(EngineError):
+    """The client's task that joins the consumer group ended, so no record would ever come again. A restart mends it."""
+
+    def __init__(self, cause: BaseException | None) -> None:
+        super().__init__(f"the Kafka client no longer takes part in the consumer group: {cause!r}")
 
 
 class RecordTooLarge(EngineError):

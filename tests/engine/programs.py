@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import faust
+from aiokafka.client import AIOKafkaClient
 
 from pipeline.engine import Outgoing, SliceApp, Step
 
@@ -36,6 +37,8 @@ class Options:
     """Static member id."""
     drain_seconds: float = 5.0
     commit_seconds: float = 0.5
+    unlisted: bool = False
+    """The first answer about the cluster lists no broker, as that of a broker which is just being registered."""
     wait_empty: bool = True
     """Plain Faust only: whether a stop waits for unfinished events, which is its default."""
 
@@ -140,7 +143,15 @@ def plain(options: Options) -> faust.App:
 
 MAKERS: dict[str, Callable[[Options], faust.App]] = {"sliced": sliced, "plain": plain}
 
+
+async def unlisted(*arguments: Any) -> None:
+    """As the client's own where it knows of no broker."""
+    raise AssertionError("Did we not perform bootstrap?")
+
+
 if __name__ == "__main__":
     chosen = Options(**json.loads(sys.argv[1]))
+    if chosen.unlisted:
+        AIOKafkaClient.coordinator_lookup = unlisted
     app = MAKERS[chosen.engine](chosen)
     faust.Worker(app, loglevel="info", redirect_stdouts=False).execute_from_commandline()

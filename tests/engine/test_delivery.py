@@ -286,6 +286,20 @@ async def test_a_worker_killed_while_the_broker_was_silent_leaves_out_nothing(
     await assert_complete(made)
 
 
+@BOTH
+async def test_a_worker_whose_client_left_the_group_for_good_ends_and_does_not_wait_for_ever(
+    options: Options, engine: str
+) -> None:
+    with worker(options, engine=engine, unlisted=True) as process:
+        process.until_output("Unexpected error in coordinator routine", seconds=90)
+        try:
+            assert process.wait(30) == 1
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the worker waits although nothing can come:\n{process.output[-4000:]}")
+        if engine == "sliced":
+            assert "GroupLost" in process.output
+
+
 def _value(get: Any) -> Any:
     async def look() -> Any:
         return get()
