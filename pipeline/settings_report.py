@@ -33,10 +33,10 @@ def rows() -> list[dict[str, Any]]:
 def all_topics() -> list[topics.TopicSpec]:
     """Every topic of the pipeline, with the changelogs of the configured consumer groups."""
     catalogue = topics.catalogue(
-        (_value(WorkerSettings, "group"), topics.WORKER_TABLES),
-        (_value(ConnectSettings, "group"), topics.SINK_TABLES),
-        (_value(CheckoutSettings, "group"), topics.SINK_TABLES),
-        (_value(DriftSettings, "group"), DRIFT_TABLES),
+        (configured(WorkerSettings, "group"), topics.WORKER_TABLES),
+        (configured(ConnectSettings, "group"), topics.SINK_TABLES),
+        (configured(CheckoutSettings, "group"), topics.SINK_TABLES),
+        (configured(DriftSettings, "group"), DRIFT_TABLES),
     )
     return [*catalogue, *DRIFT_TOPICS, *PRIVACY_TOPICS]
 
@@ -68,7 +68,8 @@ def _found(group: type[SettingsGroup], name: str) -> tuple[str, str]:
     return "default", "" if default is None else str(default)
 
 
-def _value(group: type[SettingsGroup], name: str) -> str:
+def configured(group: type[SettingsGroup], name: str) -> str:
+    """The value of one setting, although others of its group may be missing."""
     return _found(group, name)[1]
 
 

@@ -28,7 +28,7 @@ async def start_producer(kafka: KafkaSettings, topics: Sequence[str], max_body_b
         KafkaError, TimeoutError: no broker could be reached in time.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=kafka.bootstrap_servers,
+        **kafka.connection(),
         client_id="norce-webhook",
         acks="all",
         enable_idempotence=True,

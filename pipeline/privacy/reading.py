@@ -105,7 +105,7 @@ async def _read(kafka: KafkaSettings, topic: str, partitions: Iterable[int]) -> 
 @asynccontextmanager
 async def _consumer(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap_servers,
+        **kafka.connection(),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
