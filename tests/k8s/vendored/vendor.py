@@ -39,6 +39,8 @@ def strict(schema: Any) -> Any:
     for name, part in schema.items():
         if name == "properties":
             kept[name] = {field: strict(one) for field, one in part.items()}
+        elif name == "pattern" and part.startswith("^(?i)"):
+            kept[name] = "(?i)^" + part.removeprefix("^(?i)")  # Go takes flags anywhere, Python at the start only
         elif name not in DROPPED and not name.startswith("x-kubernetes"):
             kept[name] = strict(part)
     if "properties" in kept and not schema.get("x-kubernetes-preserve-unknown-fields"):
