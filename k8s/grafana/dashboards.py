@@ -165,6 +165,16 @@ PROCESSES = [
         "percentunit",
     ),
     Panel(
+        "Deviations seen a second, by kind",
+        [("sum by (kind) (rate(norce_pipeline_drift_deviations_total{@}[5m]))", "{{kind}}")],
+        "ops",
+    ),
+    Panel(
+        "Requests to forget in a day",
+        [("sum by (outcome) (increase(norce_pipeline_privacy_requests_total{@}[1d]))", "{{outcome}}")],
+        kind="stat",
+    ),
+    Panel(
         "Personal data sealed a second",
         [("sum by (outcome) (rate(norce_pipeline_privacy_events_total{@}[5m]))", "{{outcome}}")],
         "ops",
