@@ -44,7 +44,7 @@ STATEFUL = tuple(name for name in SETTINGS if name != "webhook")
 @cache
 def _rendered(overlay: str) -> str:
     kubectl = Path(sys.executable).with_name("kubectl")
-    command = [kubectl, "kustomize", ROOT / "k8s" / "overlays" / overlay]
+    command: list[str | Path] = [kubectl, "kustomize", ROOT / "k8s" / "overlays" / overlay]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

@@ -8,9 +8,8 @@ from functools import cache
 from typing import Any
 
 import jsonschema
-import kubernetes_validate
 import pytest
-from kubernetes_validate import utils
+from kubernetes_validate import utils as kubernetes
 
 from tests.k8s.rendered import OVERLAYS, ROOT, Overlay
 
@@ -25,11 +24,11 @@ def check(resource: dict[str, Any], version: str) -> None:
     if schema.exists():
         jsonschema.validate(resource, json.loads(schema.read_text()), jsonschema.Draft202012Validator)
     else:
-        kubernetes_validate.validate(resource, version, strict=True)
+        kubernetes.validate(resource, version, strict=True)
 
 
 # Read each schema once: the definitions that all of them share are a megabyte.
-utils.schema_contents = cache(utils.schema_contents)
+kubernetes.schema_contents = cache(kubernetes.schema_contents)
 
 
 @pytest.mark.parametrize(("name", "version"), [*((name, KUBERNETES[-1]) for name in OVERLAYS), ("prod", KUBERNETES[0])])
@@ -38,7 +37,7 @@ def test_every_resource_fits_its_schema(name: str, version: str) -> None:
     for resource in overlay.resources:
         try:
             check(resource, version)
-        except (jsonschema.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
+        except (jsonschema.ValidationError, kubernetes.SchemaNotFoundError) as error:
             wrong[f"{resource['kind']} {resource['metadata']['name']}"] = f"{error.message}"
     assert wrong == {}
 

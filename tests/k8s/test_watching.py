@@ -78,9 +78,10 @@ def test_a_query_asks_for_series_and_labels_that_exist(where: str) -> None:
 
     assert selectors
     for selector in selectors:
+        assert selector.name is not None
         assert selector.name in known
         assert {matcher.name for matcher in selector.matchers.matchers} <= known[selector.name]
-    assert grouped <= set().union(*(known[selector.name] for selector in selectors))
+    assert grouped <= set().union(*(known[selector.name or ""] for selector in selectors))
 
 
 def test_alerts_on_down_processes_know_every_process() -> None:

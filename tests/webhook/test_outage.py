@@ -114,7 +114,8 @@ def test_the_age_is_never_below_that_of_the_oldest_delivery_that_norce_still_rep
     if waiting:
         assert (outage.budget().age or 0) >= at - min(waiting)
     else:
-        assert outage.budget().age is None or outage.budget().age <= at
+        age = outage.budget().age
+        assert age is None or age <= at
 
 
 async def test_a_refusal_of_the_connector_shows_in_its_metrics(tmp_path: Path) -> None:

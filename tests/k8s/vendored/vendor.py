@@ -35,7 +35,7 @@ def strict(schema: Any) -> Any:
         return schema
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, part in schema.items():
         if name == "properties":
             kept[name] = {field: strict(one) for field, one in part.items()}
@@ -51,7 +51,13 @@ def strict(schema: Any) -> Any:
 def of_strimzi(lib: Path) -> None:
     """Write the schemas of Strimzi's topics and users."""
     for kind, name in STRIMZI.items():
-        command = ["java", "-cp", f"{lib}/*", HERE / "StrimziSchema.java", f"io.strimzi.api.kafka.model.{name}"]
+        command: list[str | Path] = [
+            "java",
+            "-cp",
+            f"{lib}/*",
+            HERE / "StrimziSchema.java",
+            f"io.strimzi.api.kafka.model.{name}",
+        ]
         found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         write(kind, "kafka.strimzi.io/v1", json.loads(found))
 
