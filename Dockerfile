@@ -15,6 +15,14 @@ COPY connectors/ connectors/
 RUN uv pip install --no-cache --compile-bytecode --no-deps .
 
 FROM python:3.11.14-slim-bookworm
+# "make image" says them; the version is the one in pyproject.toml.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="norce-pipeline" \
+    org.opencontainers.image.description="Event pipeline for Norce: webhooks in, joined orders on Kafka, updates back" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.base.name="docker.io/library/python:3.11.14-slim-bookworm"
 ENV PATH=/app/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HEALTH_URL=http://127.0.0.1:8080/livez

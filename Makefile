@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 BOOTSTRAP_LOCK := requirements-uv.lock
 RUNTIME_LOCK := requirements.lock
@@ -26,7 +27,7 @@ COMPILE := $(UV) pip compile --python $(BIN)/python --quiet --universal --genera
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(INSTALLED) ## Show the pipeline at work on this machine until Ctrl-C (ARGS=--exit: end after the scenario)
@@ -60,6 +61,36 @@ lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, dec
 format: $(INSTALLED_DEV) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+.PHONY: k8s
+k8s: $(INSTALLED) ## Write what Kubernetes, Prometheus and Grafana get from the code: topics, users, rules, dashboards
+	$(BIN)/norce-pipeline topics export > k8s/kafka/topics.yaml
+	$(BIN)/norce-pipeline topics export --users > k8s/kafka/users.yaml
+	$(BIN)/norce-pipeline metrics --markdown > docs/METRICS.md
+	$(BIN)/python k8s/prometheus/resource.py > k8s/prometheus/prometheus-rule.yaml
+	$(BIN)/python k8s/grafana/dashboards.py k8s/grafana/dashboards
+
+.PHONY: k8s-apply-check
+k8s-apply-check: $(INSTALLED_DEV) ## Let the API server of KUBECONFIG judge an overlay and change nothing (ARGS=prod)
+	$(BIN)/kubectl apply --dry-run=server --validate=strict --kustomize k8s/overlays/$(or $(ARGS),playground)
+
+.PHONY: image
+image: sbom ## Build the image, with its labels (needs Docker)
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --tag norce-pipeline:$(VERSION) .
+
+.PHONY: sbom
+sbom: $(INSTALLED_DEV) ## Write what the image contains as a CycloneDX bill of materials to build/sbom.cdx.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-file build/sbom.cdx.json $(RUNTIME_LOCK)
+
+PROMTOOL := .cache/prometheus/usr/bin/promtool
+
+.PHONY: promtool
+promtool: ## Fetch promtool, which the tests of alert rules need, from Debian's package, unless it is installed
+	@command -v promtool > /dev/null || [ -x $(PROMTOOL) ] || { mkdir -p .cache/prometheus && cd .cache/prometheus \
+		&& { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
+		&& dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; }
 
 .PHONY: lock
 lock: $(BOOTSTRAPPED) ## Write the hashed lock files from pyproject.toml (ARGS=--upgrade: to the newest versions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from typing import Annotated
 
@@ -216,6 +217,26 @@ def topics_list(as_json: Json = False) -> None:
     table(shown, "topic", "tier", "partitions", "clean-up", "retention", "purpose")
 
 
+@topic.command("export")
+def topics_export(
+    users: Annotated[bool, typer.Option("--users", help="The users of the processes and their rights.")] = False,
+    cluster: Annotated[str, typer.Option(help="Name of the Strimzi cluster.")] = "kafka",
+) -> None:
+    """Print the topics, or the users with their rights, as resources of Strimzi. No broker is asked.
+
+    Example: norce-pipeline topics export > topics.yaml
+    """
+    from pipeline import access, strimzi
+
+    if users:
+        print(strimzi.dump(strimzi.user_resources(access.accesses(), cluster)), end="")
+        return
+    # The settings ask for a broker, which this command has no use for.
+    os.environ.setdefault(KafkaSettings.variable("bootstrap_servers"), "unused:9092")
+    (kafka,) = load(KafkaSettings)
+    print(strimzi.dump(strimzi.topic_resources(kafka, settings_report.all_topics(), cluster)), end="")
+
+
 @app.command("settings")
 def show_settings(as_json: Json = False) -> None:
     """Show every setting with its value, where that comes from, and its meaning. Secrets stay hidden."""
@@ -224,6 +245,27 @@ def show_settings(as_json: Json = False) -> None:
         print(json.dumps(rows, indent=2))
         return
     table(rows, "variable", "value", "source", "meaning")
+
+
+@app.command("metrics")
+def show_metrics(
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="As the document docs/METRICS.md.")] = False,
+) -> None:
+    """Show every metric of every process, with its type, labels and meaning.
+
+    Example: norce-pipeline metrics --json
+    """
+    from pipeline import metrics_catalogue
+
+    if as_markdown:
+        print(metrics_catalogue.markdown(), end="")
+        return
+    rows = metrics_catalogue.rows()
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table(rows, "name", "type", "labels", "processes", "meaning")
 
 
 # -- contracts -------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ async def consumer(kafka: KafkaSettings, group: str | None = None) -> AsyncItera
         BrokerUnreachable
     """
     client = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap_servers,
+        **kafka.connection(),
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -317,9 +317,7 @@ def changelogs(*groups: tuple[str, Sequence[str]]) -> tuple[TopicSpec, ...]:
 
 @asynccontextmanager
 async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=kafka.bootstrap_servers, request_timeout_ms=int(kafka.request_timeout * 1000)
-    )
+    admin = AIOKafkaAdminClient(**kafka.connection(), request_timeout_ms=int(kafka.request_timeout * 1000))
     try:
         await admin.start()
     except (KafkaConnectionError, KafkaTimeoutError, OSError, ValueError) as error:
@@ -406,7 +404,7 @@ async def touch(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> None:
     Raises:
         BrokerUnreachable
     """
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
+    producer = AIOKafkaProducer(**kafka.connection())
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:

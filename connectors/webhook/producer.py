@@ -30,7 +30,7 @@ async def start_producer(
         KafkaError, TimeoutError: no broker could be reached in time.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=kafka.bootstrap_servers,
+        **kafka.connection(),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,

@@ -117,7 +117,7 @@ async def give(kafka: KafkaSettings, orders: Sequence[Order], seconds: float) ->
 
 
 async def _send(kafka: KafkaSettings, orders: Sequence[Order]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**kafka.connection(), acks="all", enable_idempotence=True)
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:

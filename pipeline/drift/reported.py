@@ -29,7 +29,7 @@ class Reported:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._partitions = [TopicPartition(DRIFT, number) for number in range(kafka.partitions)]
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka.bootstrap_servers,
+            **kafka.connection(),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

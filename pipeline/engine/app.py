@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class SliceApp(faust.App):
     Arguments:
         id: consumer group, and prefix of the changelog topics.
         bootstrap_servers: brokers as host:port, comma separated.
+        tls: what connections to them are encrypted with, None for plain ones.
         data_dir: folder of the RocksDB state.
         partitions: partitions of the topics that meet in one table.
         slice_records: most records that are folded and committed as one step.
@@ -84,6 +86,7 @@ class SliceApp(faust.App):
         id: str,
         *,
         bootstrap_servers: str,
+        tls: ssl.SSLContext | None = None,
         data_dir: str,
         partitions: int,
         slice_records: int = 2000,
@@ -104,6 +107,7 @@ class SliceApp(faust.App):
         super().__init__(
             id,
             broker=brokers,
+            broker_credentials=None if tls is None else faust.SSLCredentials(tls),
             datadir=data_dir,
             store="memory://",  # unused: SliceTable brings its own store
             topic_partitions=partitions,

@@ -74,7 +74,7 @@ async def forget(
 
 async def _ask(kafka: KafkaSettings, names: Collection[str]) -> dict[TopicPartition, int]:
     """Put the request in every partition; returns the offsets after it."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**kafka.connection(), acks="all", enable_idempotence=True)
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:
@@ -88,7 +88,7 @@ async def _ask(kafka: KafkaSettings, names: Collection[str]) -> dict[TopicPartit
 
 
 async def _carried_out(kafka: KafkaSettings, group: str, ends: dict[TopicPartition, int]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    admin = AIOKafkaAdminClient(**kafka.connection())
     await admin.start()
     try:
         while True:

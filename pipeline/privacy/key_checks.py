@@ -75,7 +75,7 @@ async def _known(kafka: KafkaSettings) -> dict[str, str]:
 
 
 async def _enter(kafka: KafkaSettings, checks: Mapping[str, str]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**kafka.connection(), acks="all", enable_idempotence=True)
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import ssl
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from pipeline.settings.base import BaseUrl, Seconds, SettingsGroup
+from pipeline.settings.base import BaseUrl, Seconds, SettingsError, SettingsGroup
 
 
 class KafkaSettings(SettingsGroup):
@@ -34,6 +36,11 @@ class KafkaSettings(SettingsGroup):
         "request for erasure has to be met (GDPR, article 12(3)), so these topics meet it by themselves",
     )
     request_timeout: Seconds = Field(default=10.0, description="Seconds before one request to a broker is given up")
+    tls_ca_file: Path | None = Field(
+        default=None, description="PEM file of the authorities that brokers' certificates come from; without it no TLS"
+    )
+    tls_cert_file: Path | None = Field(default=None, description="PEM file of the certificate that names this process")
+    tls_key_file: Path | None = Field(default=None, description="PEM file of that certificate's private key")
 
     @model_validator(mode="after")
     def _replicas_agree(self) -> Self:
@@ -43,6 +50,39 @@ class KafkaSettings(SettingsGroup):
                 f"NORCE_KAFKA_REPLICATION_FACTOR ({self.replication_factor}): nothing could ever be written"
             )
         return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("NORCE_KAFKA_TLS_CERT_FILE and NORCE_KAFKA_TLS_KEY_FILE go together")
+        if self.tls_cert_file is not None and self.tls_ca_file is None:
+            raise ValueError("NORCE_KAFKA_TLS_CERT_FILE needs NORCE_KAFKA_TLS_CA_FILE: without it there is no TLS")
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What connections to brokers are encrypted and authenticated with, ``None`` for plain ones.
+
+        Raises:
+            SettingsError: a file cannot be read or is no PEM.
+        """
+        if self.tls_ca_file is None:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.tls_ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise SettingsError([(self.variable("tls_ca_file"), f"{self.tls_ca_file}: {error}")]) from error
+        if self.tls_cert_file is not None:
+            try:
+                context.load_cert_chain(self.tls_cert_file, self.tls_key_file)
+            except OSError as error:
+                raise SettingsError([(self.variable("tls_cert_file"), f"{self.tls_cert_file}: {error}")]) from error
+        return context
+
+    def connection(self) -> dict[str, Any]:
+        """How a client of aiokafka reaches the brokers, as its arguments. Raises like :meth:`tls`."""
+        context = self.tls()
+        security = {} if context is None else {"security_protocol": "SSL", "ssl_context": context}
+        return {"bootstrap_servers": self.bootstrap_servers, **security}
 
 
 class SchemaRegistrySettings(SettingsGroup):

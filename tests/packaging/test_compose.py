@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,19 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
     "reconcile": (KafkaSettings, ReconcileSettings, LogSettings),
 }
 
+BROKERS = ("kafka", "kafka-2", "kafka-3")
+WATCHERS = ("prometheus", "grafana")
+
 
 @pytest.fixture(scope="module")
 def compose(repository: Path) -> Any:
-    return yaml.safe_load((repository / "docker-compose.yml").read_text())
+    return filled_in(repository, {})
+
+
+def filled_in(repository: Path, variables: Mapping[str, str]) -> Any:
+    """The file with its variables filled in as Compose does it, or their defaults."""
+    text = (repository / "docker-compose.yml").read_text()
+    return yaml.safe_load(re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), text))
 
 
 @pytest.fixture(params=GROUPS_OF)
@@ -67,7 +78,7 @@ def test_the_file_has_the_form_of_the_compose_specification(repository: Path) ->
 
 
 def test_every_process_of_the_pipeline_is_a_service(compose: Any) -> None:
-    assert set(compose["services"]) == {"kafka", *GROUPS_OF}
+    assert set(compose["services"]) == {*BROKERS, *WATCHERS, *GROUPS_OF}
 
 
 def test_every_command_exists(service: Any) -> None:
@@ -150,3 +161,47 @@ def test_processes_run_without_rights_they_do_not_need(service: Any) -> None:
 def test_state_is_kept_in_a_volume_of_its_own(compose: Any, service: Any, name: str) -> None:
     assert service["volumes"] == [f"{name}:/var/lib/norce-pipeline/data"]
     assert name in compose["volumes"]
+
+
+def test_three_brokers_are_one_cluster_that_can_lose_one(repository: Path) -> None:
+    lines = (repository / "three-brokers.env").read_text().splitlines()
+    variables = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    services = filled_in(repository, variables)["services"]
+    settings = [services[name]["environment"] for name in BROKERS]
+
+    assert [services[name].get("profiles") for name in BROKERS] == [
+        None,
+        [variables["COMPOSE_PROFILES"]],
+        [variables["COMPOSE_PROFILES"]],
+    ]
+    voters = ",".join(f"{one['KAFKA_NODE_ID']}@{name}:9093" for name, one in zip(BROKERS, settings, strict=True))
+    assert {one["KAFKA_CONTROLLER_QUORUM_VOTERS"] for one in settings} == {voters}
+    assert {one["KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR"] for one in settings} == {"3"}
+    worker = services["worker"]["environment"]
+    assert worker["KAFKA_BOOTSTRAP_SERVERS"] == ",".join(f"{name}:9092" for name in BROKERS)
+    assert (worker["NORCE_KAFKA_REPLICATION_FACTOR"], worker["NORCE_KAFKA_MIN_INSYNC_REPLICAS"]) == ("3", "2")
+    ports = [port for name in BROKERS for port in services[name]["ports"]]
+    assert len(set(ports)) == 3
+
+
+def test_prometheus_asks_every_process_on_its_port(repository: Path) -> None:
+    configuration = yaml.safe_load((repository / "k8s/prometheus/prometheus.yml").read_text())
+    asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in configuration["scrape_configs"]}
+
+    processes: dict[str, type[SettingsGroup]] = {
+        "webhook": WebhookSettings,
+        "worker": WorkerSettings,
+        "sink-connect": ConnectSettings,
+        "sink-checkout": CheckoutSettings,
+        "drift": DriftSettings,
+        "privacy": PrivacySettings,
+    }
+    assert asked == {name: [f"{name}:{group.model_fields['port'].default}"] for name, group in processes.items()}
+
+
+@pytest.mark.parametrize("name", WATCHERS)
+def test_what_is_mounted_into_prometheus_and_grafana_is_there(repository: Path, compose: Any, name: str) -> None:
+    mounted = [volume.split(":")[0] for volume in compose["services"][name]["volumes"] if volume.startswith("./")]
+
+    assert mounted
+    assert [folder for folder in mounted if not any((repository / folder).iterdir())] == []

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,28 @@ def test_the_image_takes_only_the_installed_program_from_the_build(stages: list[
 def test_the_one_entry_point_is_the_program(stages: list[list[Instruction]]) -> None:
     assert json.loads(values(stages[-1], "ENTRYPOINT")[0]) == ["norce-pipeline"]
     assert len(values(stages[-1], "HEALTHCHECK")) == 1
+
+
+def test_the_image_says_what_it_is(stages: list[list[Instruction]], repository: Path) -> None:
+    labels = dict(re.findall(r'org\.opencontainers\.image\.([a-z.]+)="([^"]*)"', " ".join(values(stages[-1], "LABEL"))))
+    version = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["version"]
+
+    assert {"title", "description", "version", "revision", "base.name"} <= set(labels)
+    assert f"VERSION={version}" in values(stages[-1], "ARG")
+    assert labels["base.name"].endswith(values(stages[-1], "FROM")[0])
+
+
+def test_the_bill_of_materials_is_what_is_locked(repository: Path, tmp_path: Path) -> None:
+    """As "make sbom" writes it."""
+    written = tmp_path / "sbom.json"
+    tool = Path(sys.executable).with_name("cyclonedx-py")
+    what = ["requirements", "--pyproject", "pyproject.toml", "--mc-type", "application", "--output-reproducible"]
+    _run([tool, *what, "--output-file", written, "requirements.lock"], cwd=repository)
+    found = json.loads(written.read_text())
+
+    locked = re.findall(r"^([a-z0-9-]+)==([^\s;]+)", (repository / "requirements.lock").read_text(), re.MULTILINE)
+    assert {(part["name"], part["version"]) for part in found["components"]} == set(locked)
+    assert found["metadata"]["component"]["name"] == "norce-pipeline"
 
 
 def test_everything_copied_is_there_and_not_ignored(stages: list[list[Instruction]], repository: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import accumulate
 from pathlib import Path
 
@@ -134,5 +135,5 @@ def test_the_alert_rules_name_metrics_that_the_connector_has(tmp_path: Path) -> 
     with Connector("127.0.0.1:9", tmp_path) as connector:
         exposed = connector.get("/metrics").text
     for rule in rules:
-        name = rule["expr"].partition("(")[2].partition(")")[0]
+        name = re.search(r"norce_webhook_\w+", rule["expr"])[0]  # type: ignore[index]
         assert f"# TYPE {name} gauge" in exposed
