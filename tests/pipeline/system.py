@@ -142,10 +142,11 @@ class System:
         connect, checkout = last_contents(await self.records(topics.UPDATES))
         found = in_orders(as_of(expected, records), records)
         found += in_connect(expected, connect) + in_connect(expected, infos)
-        found += in_checkout(expected, checkout)
+        counted = {key: _with_look_ups(order, records.get(key, {})) for key, order in expected.items()}
+        found += in_checkout(counted, checkout)
         if "lookup" in self.stack.processes:
             found += in_lookups(await self._held(), records)
-        return found + in_checkout({key: order for key, order in expected.items() if key in attributes}, attributes)
+        return found + in_checkout({key: order for key, order in counted.items() if key in attributes}, attributes)
 
     async def expected(self) -> dict[str, Expected]:
         raw = [
@@ -174,3 +175,8 @@ class System:
                 if "norcePipeline" in (each.get("attributes") or {}):
                     attributes[key] = each["attributes"]["norcePipeline"]
         return infos, attributes
+
+
+def _with_look_ups(order: Expected, record: Mapping[str, Any]) -> Expected:
+    """What is expected, with the highest version that events and look-ups together can have come to."""
+    return order._replace(version=order.version + record.get("lookup_number", 0))

@@ -132,10 +132,10 @@ class Client:
             "SendOrderStatus", {"ClientOrderRef": int(reference), "OrderStatus": status, **fields}
         )
 
-    async def query(self, application: int, **options: Any) -> httpx.Response:
+    async def query(self, application: int, path: str = "Orders/Orders", **options: Any) -> httpx.Response:
         headers = {**await self.bearer(), "ApplicationId": str(application)}
         parameters = {f"${name}": value for name, value in options.items()}
-        return await self.http.get(f"{self.norce.urls['query_url']}/Orders/Orders", params=parameters, headers=headers)
+        return await self.http.get(f"{self.norce.urls['query_url']}/{path}", params=parameters, headers=headers)
 
     async def checkout(
         self, method: str, path: str, reference: str, *, token: str = "simulator-primary", **options: Any

@@ -102,6 +102,17 @@ async def test_every_answer_with_a_body_is_as_the_contract_says() -> None:
         orders = (await client.query(order.application_id)).json()
         assert orders["value"]
         assert response_problems("query", "GetOrders", 200, orders) == []
+        assert "Items" not in orders["value"][0]
+        whole = (await client.query(order.application_id, expand="Items,Payments")).json()
+        assert response_problems("query", "GetOrders", 200, whole) == []
+        for operation, path, asked in (
+            ("GetInvoices", "Orders/Invoices", f"Id eq {order.client_order_ref}"),
+            ("GetProductSkus", "Products/ProductSkus", f"ClientId eq {order.client_id} and PartNo eq 'SKU-1'"),
+            ("GetCurrencies", "Core/Currencies", "Id eq 2"),
+        ):
+            found = (await client.query(order.application_id, path, filter=asked)).json()
+            assert found["value"], operation
+            assert response_problems("query", operation, 200, found) == []
         wrong = (await client.query(order.application_id, filter="Source eq 1")).json()
         assert response_problems("query", "GetOrders", 400, wrong) == []
         page = (await client.checkout("GET", "", reference)).json()

@@ -1,5 +1,7 @@
 """Connect, Query and Checkout: what they take, what they refuse, and what then is true."""
 
+import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -205,6 +207,46 @@ async def test_query_tells_what_connect_has_set() -> None:
         await client.send_status(reference, "Delivered")
         found = await client.query(client.order(reference).application_id, filter=f"ClientOrderRef eq '{reference}'")
         assert found.json()["value"][0]["StatusId"] == 4
+
+
+async def test_the_lines_of_an_order_come_to_what_its_payments_come_to() -> None:
+    async with services(orders=60) as (norce, client):
+        for script in norce.scenario.orders():
+            asked = {"filter": f"Id eq {script.order_id}", "select": "Id,FreightCost", "expand": "Items"}
+            (row,) = (await client.query(script.shop.application_id, **asked)).json()["value"]
+            assert set(row) == {"Id", "FreightCost", "Items"}
+            amounts = [Decimal(repr(item["LineAmount"])) for item in row["Items"]]
+            for item in row["Items"]:
+                assert Decimal(repr(item["PriceSale"])) * Decimal(repr(item["QtyOrdered"])) == Decimal(
+                    repr(item["LineAmount"])
+                )
+            paid = sum(payment.amount or 0 for payment in script.payments)
+            assert sum(amounts) * Decimal("1.25") == paid
+
+
+async def test_an_invoice_names_its_order_and_a_part_number_its_product() -> None:
+    async with services() as (norce, client):
+        script = next(iter(norce.scenario.orders()))
+        client_id, application = script.shop.client_id, script.shop.application_id
+        (invoice,) = (await client.query(application, "Orders/Invoices", filter=f"Id eq {script.invoice_id}")).json()[
+            "value"
+        ]
+        assert invoice == {"Id": script.invoice_id, "ClientId": client_id, "ReferenceOrderId": script.order_id}
+        named = {"filter": f"ClientId eq {client_id} and PartNo eq 'SKU-7'", "expand": "Product($select=DefaultName)"}
+        (sku,) = (await client.query(application, "Products/ProductSkus", **named)).json()["value"]
+        assert sku["Product"] == {"DefaultName": "Chair no. 7 of oak"}
+        for part_no in ("SKU-500", "SKU-07", "nothing"):
+            unknown = f"ClientId eq {client_id} and PartNo eq '{part_no}'"
+            assert (await client.query(application, "Products/ProductSkus", filter=unknown)).json() == {"value": []}
+
+
+async def test_two_readers_of_one_order_overlap_and_that_is_no_violation() -> None:
+    async with services(latency=0.05) as (norce, client):
+        reference = references(norce)[0]
+        await client.bearer()
+        application = client.order(reference).application_id
+        await asyncio.gather(*[client.query(application, filter=f"ClientOrderRef eq '{reference}'") for _ in range(4)])
+        assert norce.state()["violations"] == {}
 
 
 # Checkout
