@@ -1,0 +1,2 @@
+"""The contestants that are not ours. Each runs as a process in ``.venv-peers``, so only what that holds is imported here,
+the pipeline's pure core and the standard library."""
