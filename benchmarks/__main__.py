@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import report
-from benchmarks.bars import GO, NODE
+from benchmarks.bars import GO, NODE, bars
+from benchmarks.end_to_end import EndToEnd
 from benchmarks.figures import Runs, WrongResult
+from benchmarks.growth import Growth, Workers
 from benchmarks.ingress.contestants import missing
 from benchmarks.ingress.workload import Ingress, LoadFailed
 from benchmarks.join.workload import Join
@@ -22,7 +23,10 @@ from benchmarks.kafka import Kafka
 from benchmarks.machine import look
 from benchmarks.plan import FULL, NORMAL, QUICK, Plan
 from benchmarks.processes import DidNotRun
+from benchmarks.recovery import Recovery
+from benchmarks.report import Report
 from benchmarks.runner import Workload, compete
+from benchmarks.sinks.workload import Sink
 from benchmarks.versions import peer_versions
 from pipeline.broker import BrokerError, KafkaCluster
 
@@ -35,12 +39,20 @@ class Part(StrEnum):
 
     INGRESS = "ingress"
     JOIN = "join"
+    SINKS = "sinks"
+    RECOVERY = "recovery"
+    LATENCY = "latency"
+    GROWTH = "growth"
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes; fails when a ratio is clearly below its bar.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes; fails when a ratio is clearly below its bar.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="The largest sizes: hours.")] = False,
-    only: Annotated[str, typer.Option(help="Parts to measure, comma separated: ingress, join.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Parts, comma separated: ingress, join, sinks, recovery, latency, growth.")
+    ] = "",
     repetitions: Annotated[int, typer.Option(min=0, help="Repetitions after the warm-up; 0: as the size says.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = OUT,
 ) -> None:
@@ -53,18 +65,20 @@ def main(
         parts = [Part(name.strip()) for name in only.split(",") if name.strip()] or list(Part)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from None
-    runs, notes = Runs(), []
+    runs = Runs()
+    notes: list[str] = []
     machine = look()
     try:
         asyncio.run(_run(plan, parts, repetitions or plan.repetitions, runs, notes))
     except (WrongResult, DidNotRun, LoadFailed, BrokerError) as error:
         _progress.print(f"[red]{type(error).__name__}[/red]: {error}")
         raise typer.Exit(1) from error
-    paths = report.write(out, runs, machine, peer_versions(), notes, quick=plan.quick)
+    report = Report(runs, bars(plan.growth), machine, peer_versions(), notes, plan.quick)
+    paths = report.write(out)
     print(paths[0].read_text())
     _progress.print("written:", *paths)
     if plan.quick:
-        failed = [bar for bar, ratio in report.judged(runs) if bar.quick and not bar.is_met(ratio.median, quick=True)]
+        failed = [bar for bar, ratio in report.judged if bar.quick and not bar.is_met(ratio.median, quick=True)]
         for bar in failed:
             _progress.print(f"[red]clearly below its bar[/red]: {bar.workload}, {bar.value} against {bar.others}")
         raise typer.Exit(bool(failed))
@@ -78,8 +92,8 @@ async def _run(plan: Plan, parts: list[Part], repetitions: int, runs: Runs, note
             left_out[contestant] = why
             notes.append(f"{contestant} was left out: {why}.")
     notes.append(
-        "Redpanda Connect is not on the Go module proxy; its place has the standard library's server with franz-go, the "
-        "Kafka client it is built on."
+        "Redpanda Connect is not on the Go module proxy; its place has the standard library's server with franz-go, "
+        "the Kafka client it is built on."
     )
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="norce-bench-")))
@@ -96,6 +110,14 @@ def _workloads(plan: Plan, parts: list[Part], kafka: Kafka, folder: Path) -> lis
             found.append(Ingress(kafka, folder, 64, plan.seconds, processes=2))
     if Part.JOIN in parts:
         found.append(Join(kafka, folder, plan.orders))
+    if Part.SINKS in parts:
+        found += [Sink(kafka, folder, target, plan.updates) for target in ("connect", "checkout")]
+    if Part.RECOVERY in parts:
+        found.append(Recovery(kafka, folder, plan.restored, plan.orders))
+    if Part.LATENCY in parts and not plan.quick:
+        found.append(EndToEnd(kafka, folder, plan.latency_seconds))
+    if Part.GROWTH in parts and not plan.quick:
+        found += [Growth(kafka, folder, plan.orders, plan.growth), Workers(kafka, folder, plan.orders)]
     return found
 
 

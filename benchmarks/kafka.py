@@ -66,7 +66,9 @@ class Kafka:
         """Topics of a peer."""
         config = {"cleanup.policy": "compact"} if compact else {}
         async with self._admin() as admin:
-            answer: Any = await admin.create_topics([NewTopic(name, self.partitions, 1, topic_configs=config) for name in names])
+            answer: Any = await admin.create_topics(
+                [NewTopic(name, self.partitions, 1, topic_configs=config) for name in names]
+            )
         if any(code for _, code, *_ in answer.topic_errors):
             raise RuntimeError(f"topics were not made: {answer}")
 
@@ -76,7 +78,9 @@ class Kafka:
 
     async def empty(self, *names: str) -> None:
         """Forget every record of the topics, so that whoever reads them from the beginning reads nothing."""
-        every = {TopicPartition(name, number): RecordsToDelete(-1) for name in names for number in range(self.partitions)}
+        every = {
+            TopicPartition(name, number): RecordsToDelete(-1) for name in names for number in range(self.partitions)
+        }
         for wait in (0.5, 1.0, 2.0, 4.0, 8.0, None):
             try:
                 async with self._admin() as admin:  # a fresh one each time: it keeps the leaders that it knew first

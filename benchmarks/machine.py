@@ -12,7 +12,17 @@ from pathlib import Path
 from pipeline.broker.distribution import VERSION as KAFKA_VERSION
 from pipeline.broker.java import find_java
 
-SHOWN = ("aiokafka", "confluent-kafka", "faust-streaming", "granian", "httpx", "msgspec", "pydantic", "rocksdict", "uvloop")
+SHOWN = (
+    "aiokafka",
+    "confluent-kafka",
+    "faust-streaming",
+    "granian",
+    "httpx",
+    "msgspec",
+    "pydantic",
+    "rocksdict",
+    "uvloop",
+)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class DidNotRun(Exception):
     """A contestant ended or never got ready."""
 
-    def __init__(self, name: str, process: Process) -> None:
-        super().__init__(f"{name} does not run (exit code {process.returncode}); its log ends with:\n{process.log_tail()}")
+    def __init__(self, name: str, output: str) -> None:
+        super().__init__(f"{name} does not run; its log ends with:\n{output}")
 
 
 class Contestant:
@@ -49,13 +49,22 @@ class Contestant:
         return sum(_resident(pid) for pid in self._family())
 
     @property
+    def output(self) -> str:
+        """The end of what it wrote."""
+        return self._process.log_tail()
+
+    @property
     def running(self) -> bool:
         return self._process.returncode is None
+
+    async def ended(self) -> None:
+        """Return when it ended by itself."""
+        await self._process.wait()
 
     def check(self) -> None:
         """Raises ``DidNotRun``."""
         if not self.running:
-            raise DidNotRun(self.name, self._process)
+            raise DidNotRun(self.name, self.output)
 
     async def until_ready(self, url: str) -> None:
         """Wait until it answers a GET with success. Raises ``DidNotRun``."""
@@ -68,7 +77,7 @@ class Contestant:
                 except httpx.TransportError:
                     pass
                 await asyncio.sleep(0.05)
-        raise DidNotRun(self.name, self._process)
+        raise DidNotRun(self.name, self.output)
 
     def _family(self) -> list[int]:
         found = [self._process.pid]
@@ -86,9 +95,7 @@ async def running(
     name: str, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], *, grace: float = 30.0
 ) -> AsyncIterator[Contestant]:
     """A process for as long as the context lasts; asked to end then, and made to after ``grace`` seconds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"{name.replace(' ', '-').replace('/', '-')}.log"
-    log.unlink(missing_ok=True)
+    log = _fresh_log(folder, name)
     full = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     process = Process(list(command), log, environment=full)
     try:
@@ -105,6 +112,13 @@ def ours(*words: str) -> list[str]:
 def peer(module: str, *arguments: str) -> list[str | Path]:
     """The command line of a peer written in Python."""
     return [PEER_PYTHON, "-m", f"benchmarks.peers.{module}", *arguments]
+
+
+def _fresh_log(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"{name.replace(' ', '-').replace('/', '-')}.log"
+    log.unlink(missing_ok=True)
+    return log
 
 
 def _cpu(pid: int) -> float:

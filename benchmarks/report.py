@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bars import BARS, OURS, Bar
+from benchmarks.bars import OURS, Bar
 from benchmarks.figures import Runs, Summary
 from benchmarks.machine import Machine
 from benchmarks.versions import PeerVersions
@@ -24,53 +24,61 @@ _UNITS = {
 }
 
 
-def judged(runs: Runs) -> list[tuple[Bar, Summary]]:
-    """Every bar that was measured, with its ratio."""
-    found = [(bar, runs.ratio(bar.workload, bar.ours, bar.others, bar.value)) for bar in BARS]
-    return [(bar, ratio) for bar, ratio in found if ratio is not None]
+@dataclass(frozen=True)
+class Report:
+    """Everything that is reported."""
 
+    runs: Runs
+    bars: Sequence[Bar]
+    machine: Machine
+    peers: PeerVersions
+    notes: Sequence[str]
+    quick: bool
 
-def write(
-    folder: Path, runs: Runs, machine: Machine, peers: PeerVersions, notes: Sequence[str], *, quick: bool
-) -> list[Path]:
-    """Write ``bench.md``, ``bench.json`` and ``bench.svg``; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"bench.{kind}" for kind in ("md", "json", "svg")]
-    paths[0].write_text(markdown(runs, machine, peers, notes, quick=quick))
-    paths[1].write_text(json.dumps(as_json(runs, machine, peers, notes, quick=quick), indent=2) + "\n")
-    _plot(paths[2], judged(runs))
-    return paths
+    @property
+    def judged(self) -> list[tuple[Bar, Summary]]:
+        """Every bar that was measured, with its ratio."""
+        found = [(bar, self.runs.ratio(bar.workload, bar.ours, bar.others, bar.value)) for bar in self.bars]
+        return [(bar, ratio) for bar, ratio in found if ratio is not None]
 
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``bench.md``, ``bench.json`` and ``bench.svg``; returns their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"bench.{kind}" for kind in ("md", "json", "svg")]
+        paths[0].write_text(self.markdown())
+        paths[1].write_text(json.dumps(self.as_json(), indent=2) + "\n")
+        _plot(paths[2], self.judged)
+        return paths
 
-def markdown(runs: Runs, machine: Machine, peers: PeerVersions, notes: Sequence[str], *, quick: bool) -> str:
-    """The whole report."""
-    lines = ["# Benchmarks", ""]
-    if quick:
-        lines += ["A quick run: sizes are small and the repetitions few, so only clear differences count.", ""]
-    lines += _about(machine, peers)
-    lines += ["", "## Bars", "", "| workload | ours against | value | ratio | spread | bar | met |", "|---|---|---|---|---|---|---|"]
-    lines += [_bar(bar, ratio) for bar, ratio in judged(runs)]
-    lines += ["", "A ratio is the median of the ratios of each repetition, the spread the lowest and the highest of them."]
-    lines += ["With two others, it is against the smaller one."]
-    for workload in runs.workloads():
-        lines += ["", f"## {workload}", "", *_workload(runs, workload)]
-    if notes:
-        lines += ["", "## Notes", "", *[f"- {note}" for note in notes]]
-    return "\n".join(lines) + "\n"
+    def markdown(self) -> str:
+        """For people."""
+        lines = ["# Benchmarks", ""]
+        if self.quick:
+            lines += ["A quick run: sizes are small and the repetitions few, so only clear differences count.", ""]
+        lines += _about(self.machine, self.peers)
+        lines += ["", "## Bars", ""]
+        lines += ["| workload | ours against | value | ratio | spread | bar | met |", "|---" * 7 + "|"]
+        lines += [_bar(bar, ratio) for bar, ratio in self.judged]
+        lines += ["", "A ratio is the median over the repetitions, the spread the lowest and the highest of them."]
+        lines += ["With two others, it is against the smaller one."]
+        for workload in self.runs.workloads():
+            lines += ["", f"## {workload}", "", *_workload(self.runs, workload)]
+        if self.notes:
+            lines += ["", "## Notes", "", *[f"- {note}" for note in self.notes]]
+        return "\n".join(lines) + "\n"
 
-
-def as_json(runs: Runs, machine: Machine, peers: PeerVersions, notes: Sequence[str], *, quick: bool) -> dict[str, Any]:
-    """The whole report for programs, with every single run."""
-    return {
-        "quick": quick,
-        "machine": machine.as_dict(),
-        "peers": peers,
-        "bars": [
-            {**asdict(bar), "ratio": asdict(ratio), "met": bar.is_met(ratio.median)} for bar, ratio in judged(runs)
-        ],
-        "runs": [asdict(run) for run in runs.runs],
-        "notes": list(notes),
-    }
+    def as_json(self) -> dict[str, Any]:
+        """For programs, with every single run."""
+        return {
+            "quick": self.quick,
+            "machine": self.machine.as_dict(),
+            "peers": self.peers,
+            "bars": [
+                {**asdict(bar), "ratio": asdict(ratio), "met": bar.is_met(ratio.median)} for bar, ratio in self.judged
+            ],
+            "runs": [asdict(run) for run in self.runs.runs],
+            "notes": list(self.notes),
+        }
 
 
 def _about(machine: Machine, peers: PeerVersions) -> list[str]:
@@ -127,10 +135,16 @@ def _plot(path: Path, found: Sequence[tuple[Bar, Summary]]) -> None:
         color = "tab:green" if bar.is_met(ratio.median) else "tab:red"
         axes.barh(place, shares[1], color=color, alpha=0.6)
         axes.plot([shares[0], shares[2]], [place, place], color="black", linewidth=1)
-    labels = [f"{bar.workload}: {bar.value} against {' / '.join(bar.others)}, {bar.sense} {bar.bar:g}" for bar, _ in found]
+    labels = [
+        f"{bar.workload}: {bar.value} against {' / '.join(bar.others)}, {bar.sense} {bar.bar:g}" for bar, _ in found
+    ]
     axes.set_yticks(range(len(found)), labels, fontsize=8)
     axes.invert_yaxis()
     axes.axvline(1.0, color="black", linestyle="--", linewidth=1)
     axes.set_xlabel("ratio as a share of its bar; line: lowest to highest")
     figure.savefig(path)
     pyplot.close(figure)
+
+
+def _label(bar: Bar) -> str:
+    return f"{bar.workload}: {bar.value} against {' / '.join(bar.others)}, {bar.sense} {bar.bar:g}"

@@ -23,9 +23,7 @@ class Workload(Protocol):
         """Let one contestant do it, and check what came out. Raises ``WrongResult`` or ``DidNotRun``."""
 
 
-async def compete(
-    workload: Workload, repetitions: int, left_out: Collection[str], runs: Runs, report: Report
-) -> None:
+async def compete(workload: Workload, repetitions: int, left_out: Collection[str], runs: Runs, report: Report) -> None:
     """All repetitions of a workload; the first runs of everything are a warm-up and not kept if there are several."""
     report(f"{workload.name}: preparing")
     await workload.prepare()

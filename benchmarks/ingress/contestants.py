@@ -36,7 +36,17 @@ def command(contestant: str, port: int) -> Sequence[str | Path]:
     module = {STARLETTE: "starlette_app", FASTAPI: "fastapi_app"}[contestant]
     options = ["--host", HOST, "--port", str(port), "--no-access-log", "--log-level", "warning"]
     # The fastest that uvicorn has.
-    return [PEER_PYTHON, "-m", "uvicorn", f"benchmarks.peers.{module}:app", *options, "--loop", "uvloop", "--http", "httptools"]
+    return [
+        PEER_PYTHON,
+        "-m",
+        "uvicorn",
+        f"benchmarks.peers.{module}:app",
+        *options,
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+    ]
 
 
 def variables(port: int) -> dict[str, str]:

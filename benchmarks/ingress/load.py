@@ -33,8 +33,6 @@ class Options:
     warm: float
     seconds: float
     bodies: int = 4000
-    rate: float | None = None
-    """Posts a second at fixed times, however long answers take; ``None``: as fast as answers come."""
 
     def arguments(self) -> tuple[str, ...]:
         return ("-m", "benchmarks.ingress.load", json.dumps(asdict(self)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.bars import FASTAPI, GO, NODE, OURS, PRODUCER, STARLETTE, WITHOUT_KAFKA
 from benchmarks.events import TOPICS, events
@@ -102,15 +102,14 @@ class Ingress:
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(ROOT), **self._kafka.environment},
         )
-        assert process.stdout is not None
-        assert process.stderr is not None
+        output, errors = cast(asyncio.StreamReader, process.stdout), cast(asyncio.StreamReader, process.stderr)
         last = b""
-        async for line in process.stdout:
+        async for line in output:
             if line.strip() in (b"timed", b"over"):
                 mark()
             last = line
         if await process.wait():
-            raise LoadFailed((await process.stderr.read()).decode()[-3000:])
+            raise LoadFailed((await errors.read()).decode()[-3000:])
         answer: dict[str, Any] = json.loads(last)
         return answer
 
@@ -129,15 +128,16 @@ class Ingress:
                 or found.get("ce_type") != b"io.norce." + event.type.encode()
                 or not {"ce_id", "ce_time", "ce_source", "ce_specversion"} <= found.keys()
             ):
-                raise WrongResult(f"{contestant}: {record.topic} {record.key!r} {record.value!r} is not what was posted")
+                raise WrongResult(
+                    f"{contestant}: {record.topic} {record.key!r} {record.value!r} is not what was posted"
+                )
             ids[found["ce_id"]] += 1
             count += 1
         repeated = len(ids) != count and contestant != PRODUCER  # which sends a fixed set of records over and over
         if count != taken or repeated:
-            raise WrongResult(f"{contestant}: {taken} were answered 200, {count} records with {len(ids)} ids were written")
+            raise WrongResult(f"{contestant}: {taken} answers of 200, {count} records with {len(ids)} ids")
 
 
 def _figures(found: dict[str, Any]) -> dict[str, float]:
     rate = found["timed"] / found["seconds"]
     return {"rate": rate, **{name: found[name] for name in ("p50_ms", "p99_ms", "worst_ms")}}
-

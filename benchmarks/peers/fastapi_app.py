@@ -1,4 +1,4 @@
-"""A receiver on FastAPI as its documentation shows: a route and a pydantic model for each event, the secret a dependency."""
+"""A receiver on FastAPI as its documentation shows: a route and a model for each event, the secret a dependency."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def make(options: dict[str, Any]) -> faust.App:
     limits = {"block_cache_size": 64 << 20}
     orders = app.Table("orders", key_type=bytes, value_type=bytes, partitions=options["partitions"], options=limits)
     alerts = app.Table("alerts", key_type=bytes, value_type=bytes, partitions=options["partitions"], options=limits)
-    raw = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
+    raw: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
     outputs = {name: app.topic(f"{options['output']}.{name}", **raw) for name in work.OUTPUTS}
 
     @app.agent(app.topic(*work.INPUTS, **raw))

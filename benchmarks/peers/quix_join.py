@@ -30,7 +30,10 @@ def run(options: dict[str, Any]) -> None:
         producer_extra_config={"acks": "all", "enable.idempotence": True},
     )
     inputs = [app.topic(name, key_deserializer="bytes", value_deserializer="bytes") for name in work.INPUTS]
-    outputs = {name: app.topic(f"{options['output']}.{name}", key_serializer="bytes", value_serializer=Sent()) for name in work.OUTPUTS}
+    outputs = {
+        name: app.topic(f"{options['output']}.{name}", key_serializer="bytes", value_serializer=Sent())
+        for name in work.OUTPUTS
+    }
 
     def join(value: bytes, name: bytes, timestamp: int, headers: Any, state: State) -> list[tuple[str, bytes, bytes]]:
         found = work.read(headers, name, value)

@@ -1,4 +1,4 @@
-"""What the Python receivers share: the secret, the key, the headers and the producer, so that they keep what we keep."""
+"""What the Python receivers share: the secret, the headers and the producer, so that they keep what we keep."""
 
 from __future__ import annotations
 

@@ -35,9 +35,7 @@ async def take(request: Request) -> Response:
     except ValidationError:
         return Response(status_code=422)
     key = spec.partition_key(event).encode()
-    await request.app.state.producer.send_and_wait(
-        spec.topic, body, key, headers=receiving.headers(spec.name, key)
-    )
+    await request.app.state.producer.send_and_wait(spec.topic, body, key, headers=receiving.headers(spec.name, key))
     return Response()
 
 
