@@ -30,7 +30,7 @@ CONCURRENCY = 16
 WARM = 0.2
 CLIENT, APPLICATION = 103, 1032
 FIRST = 90_000_000
-_CHANNEL = next(iter(checkout_channels().values()))
+_CHANNEL = checkout_channels()[f"{CLIENT}:{APPLICATION}"]
 
 
 class Sink:
