@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -22,7 +23,7 @@ class Counting:
     """A workload whose contestants say in which turn they came."""
 
     name = "join"
-    contestants = (OURS, FAUST)
+    contestants: Sequence[str] = (OURS, FAUST)
 
     def __init__(self) -> None:
         self.turns: list[str] = []
