@@ -15,11 +15,20 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BOOTSTRAP_LOCK := requirements-uv.lock
 RUNTIME_LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
+BENCH_LOCK := requirements-bench.lock
+PEERS_LOCK := requirements-peers.lock
 
 # Stamps: each is newer than the lock it was installed from.
 BOOTSTRAPPED := $(VENV)/.bootstrapped
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_BENCH := $(VENV)/.installed-bench
+
+# What "make bench" measures against: Python packages of their own, and a receiver in Node.js and one in Go.
+PEERS := .venv-peers
+INSTALLED_PEERS := $(PEERS)/.installed
+NODE_PEER := benchmarks/peers/node
+GO_PEER := benchmarks/peers/go
 
 INSTALL := $(UV) pip install --python $(BIN)/python --quiet
 COMPILE := $(UV) pip compile --python $(BIN)/python --quiet --universal --generate-hashes --no-emit-index-url \
@@ -48,6 +57,20 @@ simulate: $(INSTALLED_DEV) ## Simulated histories under virtual time (ARGS="--se
 .PHONY: soak
 soak: $(INSTALLED_DEV) ## An hour under load with random kills, and a verdict (ARGS="--minutes 5 --seed 2 --rate 40 --nodes 3")
 	$(BIN)/python -m tests.faults.soak $(ARGS)
+
+.PHONY: bench
+bench: $(INSTALLED_BENCH) $(INSTALLED_PEERS) other-peers ## Measure against peers and limits, into data/bench (ARGS="--only join": a part)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(INSTALLED_BENCH) $(INSTALLED_PEERS) ## A short form of it; fails when a ratio is clearly below its bar
+	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+# A receiver that cannot be had here is left out, and the report says so.
+.PHONY: other-peers
+other-peers:
+	-@command -v npm >/dev/null && cd $(NODE_PEER) && { [ node_modules -nt package-lock.json ] || npm ci --no-audit --no-fund; }
+	-@command -v go >/dev/null && cd $(GO_PEER) && go build -o receiver .
 
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, declared dependencies
@@ -97,10 +120,12 @@ lock: $(BOOTSTRAPPED) ## Write the hashed lock files from pyproject.toml (ARGS=-
 	$(COMPILE) --group bootstrap --output-file $(BOOTSTRAP_LOCK)
 	$(COMPILE) pyproject.toml --output-file $(RUNTIME_LOCK)
 	$(COMPILE) pyproject.toml --group dev --constraint $(RUNTIME_LOCK) --output-file $(DEV_LOCK)
+	$(COMPILE) --group bench --constraint $(RUNTIME_LOCK) --constraint $(DEV_LOCK) --output-file $(BENCH_LOCK)
+	$(COMPILE) --group peers --output-file $(PEERS_LOCK)
 
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and local state
-	rm -rf $(VENV) .cache .hypothesis build data dist *.egg-info
+	rm -rf $(VENV) $(PEERS) $(NODE_PEER)/node_modules $(GO_PEER)/receiver .cache .hypothesis build data dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BOOTSTRAPPED): $(BOOTSTRAP_LOCK)
@@ -122,4 +147,15 @@ $(INSTALLED): $(BOOTSTRAPPED) $(RUNTIME_LOCK) pyproject.toml
 $(INSTALLED_DEV): $(INSTALLED) $(DEV_LOCK)
 	@echo "Installing from $(DEV_LOCK)"
 	@$(INSTALL) --require-hashes -r $(DEV_LOCK)
+	@touch $@
+
+$(INSTALLED_BENCH): $(INSTALLED) $(BENCH_LOCK)
+	@echo "Installing from $(BENCH_LOCK)"
+	@$(INSTALL) --require-hashes -r $(BENCH_LOCK)
+	@touch $@
+
+$(INSTALLED_PEERS): $(BOOTSTRAPPED) $(PEERS_LOCK)
+	@echo "Making the peers' environment $(PEERS) from $(PEERS_LOCK)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(PEERS)
+	@$(UV) pip install --python $(PEERS)/bin/python --quiet --require-hashes -r $(PEERS_LOCK)
 	@touch $@

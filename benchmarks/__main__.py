@@ -1,0 +1,125 @@
+"""The command: ``python -m benchmarks``, which ``make bench`` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.bars import GO, NODE, bars
+from benchmarks.end_to_end import EndToEnd
+from benchmarks.figures import Runs, WrongResult
+from benchmarks.growth import Growth, Workers
+from benchmarks.ingress.contestants import missing
+from benchmarks.ingress.workload import Ingress, LoadFailed
+from benchmarks.join.workload import Join
+from benchmarks.kafka import Kafka
+from benchmarks.machine import look
+from benchmarks.plan import FULL, NORMAL, QUICK, Plan
+from benchmarks.processes import DidNotRun
+from benchmarks.recovery import Recovery
+from benchmarks.report import Report
+from benchmarks.runner import Workload, compete
+from benchmarks.sinks.workload import Sink
+from benchmarks.versions import peer_versions
+from pipeline.broker import BrokerError, KafkaCluster
+
+OUT = Path("data/bench")
+_progress = Console(stderr=True)
+
+
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    INGRESS = "ingress"
+    JOIN = "join"
+    SINKS = "sinks"
+    RECOVERY = "recovery"
+    LATENCY = "latency"
+    GROWTH = "growth"
+
+
+def main(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small sizes; fails when a ratio is clearly below its bar.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="The largest sizes: hours.")] = False,
+    only: Annotated[
+        str, typer.Option(help="Parts, comma separated: ingress, join, sinks, recovery, latency, growth.")
+    ] = "",
+    repetitions: Annotated[int, typer.Option(min=0, help="Repetitions after the warm-up; 0: as the size says.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = OUT,
+) -> None:
+    """Measure the pipeline against its peers and limits, on one Apache Kafka on this machine.
+
+    Example: python -m benchmarks --only join --repetitions 3
+    """
+    plan = QUICK if quick else FULL if full else NORMAL
+    try:
+        parts = [Part(name.strip()) for name in only.split(",") if name.strip()] or list(Part)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from None
+    runs = Runs()
+    notes: list[str] = []
+    machine = look()
+    try:
+        asyncio.run(_run(plan, parts, repetitions or plan.repetitions, runs, notes))
+    except (WrongResult, DidNotRun, LoadFailed, BrokerError) as error:
+        _progress.print(f"[red]{type(error).__name__}[/red]: {error}")
+        raise typer.Exit(1) from error
+    report = Report(runs, bars(plan.growth), machine, peer_versions(), notes, plan.quick)
+    paths = report.write(out)
+    print(paths[0].read_text())
+    _progress.print("written:", *paths)
+    if plan.quick:
+        failed = [bar for bar, ratio in report.judged if bar.quick and not bar.is_met(ratio.median, quick=True)]
+        for bar in failed:
+            _progress.print(f"[red]clearly below its bar[/red]: {bar.workload}, {bar.value} against {bar.others}")
+        raise typer.Exit(bool(failed))
+
+
+async def _run(plan: Plan, parts: list[Part], repetitions: int, runs: Runs, notes: list[str]) -> None:
+    left_out = {}
+    for contestant in (NODE, GO):
+        why = missing(contestant)
+        if why is not None:
+            left_out[contestant] = why
+            notes.append(f"{contestant} was left out: {why}.")
+    notes.append(
+        "Redpanda Connect is not on the Go module proxy; its place has the standard library's server with franz-go, "
+        "the Kafka client it is built on."
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="norce-bench-")))
+        cluster = await stack.enter_async_context(KafkaCluster(heap_mb=1024, report=_progress.print))
+        for workload in _workloads(plan, parts, Kafka(cluster), folder):
+            await compete(workload, repetitions, left_out, runs, _progress.print)
+
+
+def _workloads(plan: Plan, parts: list[Part], kafka: Kafka, folder: Path) -> list[Workload]:
+    found: list[Workload] = []
+    if Part.INGRESS in parts:
+        found += [Ingress(kafka, folder, connections, plan.seconds) for connections in plan.connections]
+        if not plan.quick:
+            found.append(Ingress(kafka, folder, 64, plan.seconds, processes=2))
+    if Part.JOIN in parts:
+        found.append(Join(kafka, folder, plan.orders))
+    if Part.SINKS in parts:
+        found += [Sink(kafka, folder, target, plan.updates) for target in ("connect", "checkout")]
+    if Part.RECOVERY in parts:
+        found.append(Recovery(kafka, folder, plan.restored, plan.orders))
+    if Part.LATENCY in parts and not plan.quick:
+        found.append(EndToEnd(kafka, folder, plan.latency_seconds))
+    if Part.GROWTH in parts and not plan.quick:
+        found += [Growth(kafka, folder, plan.orders, plan.growth), Workers(kafka, folder, plan.orders)]
+    return found
+
+
+if __name__ == "__main__":
+    typer.run(main)

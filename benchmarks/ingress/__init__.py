@@ -1,0 +1,1 @@
+"""Ingress: a webhook's way to a record that Kafka has acknowledged."""

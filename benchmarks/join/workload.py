@@ -1,0 +1,155 @@
+"""The join against peers: all work through the same backlog, one after the other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.bars import FAUST, LOOP, OURS, QUIX
+from benchmarks.events import TOPICS, events
+from benchmarks.figures import Run, WrongResult
+from benchmarks.kafka import Ends, Kafka
+from benchmarks.looks import Looks
+from benchmarks.processes import HOST, Contestant, ours, peer, running
+from benchmarks.states import states
+from pipeline import topics
+from pipeline.broker.ports import free_ports
+from pipeline.domain import Arrival, OrderKey, advance
+from pipeline.engine import Outgoing
+from pipeline.run.stack import fresh_folder
+
+WARM = 0.2
+"""Share of the outputs that is not timed: start, first fetches, caches."""
+
+PEERS: Mapping[str, str] = {FAUST: "faust_join", QUIX: "quix_join", LOOP: "loop_join"}
+
+
+class Join:
+    """One backlog of events, joined by each contestant in a consumer group of its own."""
+
+    name = "join"
+    contestants: Sequence[str] = (OURS, FAUST, QUIX, LOOP)
+
+    def __init__(self, kafka: Kafka, folder: Path, orders: int) -> None:
+        self._kafka = kafka
+        self._folder = folder
+        self.orders = orders
+        self.events = 0
+        self._expected: dict[bytes, bytes] = {}
+
+    async def prepare(self) -> None:
+        """Put the backlog on the event topics, and compute what has to come of it."""
+        await self._kafka.make_topics()
+        await self._kafka.empty(*TOPICS)
+        backlog, arrivals = self._backlog()
+        for topic, records in backlog.items():
+            self.events += await self._kafka.fill(topic, records)
+        for name, found in arrivals.items():
+            record = advance(OrderKey.parse(name), None, found).record
+            if record is not None:
+                self._expected[name.encode()] = record
+
+    def _backlog(self) -> tuple[dict[str, list[Outgoing]], dict[str, list[Arrival]]]:
+        backlog: dict[str, list[Outgoing]] = defaultdict(list)
+        arrivals: dict[str, list[Arrival]] = defaultdict(list)
+        now = time.time_ns() // 1000
+        for number, event in enumerate(events(self.orders)):
+            identity = str(uuid.UUID(int=number))
+            backlog[event.topic].append(event.record(identity, now + number))
+            arrivals[event.key].append(Arrival(event.type, event.body, identity, now + number))
+        return backlog, arrivals
+
+    async def run(self, contestant: str, repetition: int) -> Run:
+        """Join everything with one contestant.
+
+        Raises:
+            WrongResult, DidNotRun
+        """
+        if contestant == OURS:
+            return await self.run_ours(repetition)
+        group = f"bench-join-{uuid.uuid4().hex[:8]}"
+        options = {
+            "servers": self._kafka.servers,
+            "group": group,
+            "folder": str(fresh_folder(self._folder / group)),
+            "partitions": self._kafka.partitions,
+            "output": group,
+        }
+        made = [f"{group}.{kind}" for kind in ("enriched", "updates", "alerts", "failures")]
+        logs = [f"{group}{separator}{table}-changelog" for separator in ".-" for table in ("orders", "alerts")]
+        await self._kafka.make(*made)
+        await self._kafka.make(*logs, compact=True)
+        command = peer(PEERS[contestant], json.dumps(options))
+        try:
+            async with running(contestant, command, self._folder, {}) as process:
+                return await self._measure([process], contestant, repetition, group, f"{group}.enriched")
+        finally:
+            shutil.rmtree(self._folder / group, ignore_errors=True)
+            await self._kafka.drop(*made, *logs)
+
+    async def run_ours(self, repetition: int, *, present: int = 0, workers: int = 1) -> Run:
+        """The same with our worker, or several, and with orders that its state holds already.
+
+        Raises:
+            WrongResult, DidNotRun
+        """
+        group = f"bench-join-{uuid.uuid4().hex[:8]}"
+        await self._kafka.make_topics((group, topics.WORKER_TABLES))
+        await self._kafka.fill(topics.changelog(group, "orders"), states(present) if present else ())
+        folder = fresh_folder(self._folder / group)
+        try:
+            async with AsyncExitStack() as stack:
+                processes = [
+                    await stack.enter_async_context(self._worker(group, folder / str(number), number))
+                    for number in range(workers)
+                ]
+                run = await self._measure(processes, OURS, repetition, group, topics.ORDERS_ENRICHED)
+                disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+                return replace(run, values={**run.values, "disk_mib": disk / 2**20})
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            await self._kafka.drop(*[topics.changelog(group, table) for table in topics.WORKER_TABLES])
+
+    def _worker(self, group: str, folder: Path, number: int) -> AbstractAsyncContextManager[Contestant]:
+        (port,) = free_ports(1)
+        environment = {
+            **self._kafka.environment,
+            "NORCE_WORKER_GROUP": group,
+            "NORCE_WORKER_DATA_DIR": str(folder),
+            "NORCE_WORKER_HOST": HOST,
+            "NORCE_WORKER_PORT": str(port),
+        }
+        return running(f"{OURS} {number}", ours("worker"), self._folder, environment)
+
+    async def _measure(
+        self, processes: Sequence[Contestant], contestant: str, repetition: int, group: str, output: str
+    ) -> Run:
+        async with self._kafka.watching(group) as watch:
+            start = await watch.ends(output)
+
+            async def done() -> bool:
+                return await watch.committed(*TOPICS) == sum((await watch.ends(*TOPICS)).values())
+
+            looks = Looks(watch, processes, output)
+            await looks.follow(done)
+        await self._check(contestant, start)
+        values = looks.figures(self.events, WARM)
+        values["outputs_per_event"] = looks.looks[-1].outputs / self.events
+        return Run(self.name, contestant, repetition, values)
+
+    async def _check(self, contestant: str, start: Ends) -> None:
+        """The compacted output has to be exactly what all events together come to, byte for byte."""
+        (found,) = (await self._kafka.newest(start)).values()
+        wrong = [key for key, value in self._expected.items() if found.get(key) != value]
+        if wrong or len(found) != len(self._expected):
+            raise WrongResult(
+                f"{contestant}: {len(wrong)} of {len(self._expected)} orders are wrong, the first {sorted(wrong)[:1]}; "
+                f"{len(found)} were written"
+            )

@@ -1,0 +1,150 @@
+"""The report: a table of ratios for people, JSON for programs, and a plot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bars import OURS, Bar
+from benchmarks.figures import Runs, Summary
+from benchmarks.machine import Machine
+from benchmarks.versions import PeerVersions
+
+_UNITS = {
+    "rate": "a second",
+    "cpu_us": "µs of CPU each",
+    "load_cpu_us": "µs of CPU each, load generator",
+    "p50_ms": "ms median",
+    "p99_ms": "ms p99",
+    "worst_ms": "ms worst",
+    "memory_mib": "MiB",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is reported."""
+
+    runs: Runs
+    bars: Sequence[Bar]
+    machine: Machine
+    peers: PeerVersions
+    notes: Sequence[str]
+    quick: bool
+
+    @property
+    def judged(self) -> list[tuple[Bar, Summary]]:
+        """Every bar that was measured, with its ratio."""
+        found = [(bar, self.runs.ratio(bar.workload, bar.ours, bar.others, bar.value)) for bar in self.bars]
+        return [(bar, ratio) for bar, ratio in found if ratio is not None]
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``bench.md``, ``bench.json`` and ``bench.svg``; returns their paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"bench.{kind}" for kind in ("md", "json", "svg")]
+        paths[0].write_text(self.markdown())
+        paths[1].write_text(json.dumps(self.as_json(), indent=2) + "\n")
+        _plot(paths[2], self.judged)
+        return paths
+
+    def markdown(self) -> str:
+        """For people."""
+        lines = ["# Benchmarks", ""]
+        if self.quick:
+            lines += ["A quick run: sizes are small and the repetitions few, so only clear differences count.", ""]
+        lines += _about(self.machine, self.peers)
+        lines += ["", "## Bars", ""]
+        lines += ["| workload | ours against | value | ratio | spread | bar | met |", "|---" * 7 + "|"]
+        lines += [_bar(bar, ratio) for bar, ratio in self.judged]
+        lines += ["", "A ratio is the median over the repetitions, the spread the lowest and the highest of them."]
+        lines += ["With two others, it is against the smaller one."]
+        for workload in self.runs.workloads():
+            lines += ["", f"## {workload}", "", *_workload(self.runs, workload)]
+        if self.notes:
+            lines += ["", "## Notes", "", *[f"- {note}" for note in self.notes]]
+        return "\n".join(lines) + "\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs, with every single run."""
+        return {
+            "quick": self.quick,
+            "machine": self.machine.as_dict(),
+            "peers": self.peers,
+            "bars": [
+                {**asdict(bar), "ratio": asdict(ratio), "met": bar.is_met(ratio.median)} for bar, ratio in self.judged
+            ],
+            "runs": [asdict(run) for run in self.runs.runs],
+            "notes": list(self.notes),
+        }
+
+
+def _about(machine: Machine, peers: PeerVersions) -> list[str]:
+    ours = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    theirs = ", ".join(f"{name} {version}" for name, version in peers.items())
+    return [
+        f"- {machine.processor}, {machine.cores} cores, {machine.memory_gib} GiB, {machine.system}",
+        f"- load before the run {machine.load_before}; broker, load generator and contestants share the cores",
+        f"- Python {machine.python}, Java {machine.java}, Apache Kafka {machine.kafka}, commit {machine.commit}",
+        f"- ours: {ours}",
+        f"- peers: {theirs}",
+    ]
+
+
+def _bar(bar: Bar, ratio: Summary) -> str:
+    against = " / ".join(bar.others)
+    ours = "" if bar.ours == OURS else f"{bar.ours} against "
+    spread = f"{ratio.lowest:.2f} to {ratio.highest:.2f}"
+    met = "✓" if bar.is_met(ratio.median) else "✗"
+    wanted = f"{bar.sense} {bar.bar:g}"
+    return f"| {bar.workload} | {ours}{against} | {bar.value} | **{ratio.median:.2f}** | {spread} | {wanted} | {met} |"
+
+
+def _workload(runs: Runs, workload: str) -> list[str]:
+    """Every contestant's values as multiples of the first one's, whose own are given once for scale."""
+    contestants = runs.contestants(workload)
+    first = contestants[0]
+    values = runs.values(workload, first)
+    scale = []
+    for value in values:
+        summary = runs.summary(workload, first, value)
+        if summary is not None:
+            scale.append(f"{summary.median:,.4g} {_UNITS.get(value, value)} (±{summary.spread / 2:.0%})")
+    lines = [f"{first} = 1: {', '.join(scale)}"]
+    if len(contestants) > 1:
+        lines += ["", f"| | {' | '.join(values)} |", "|---" * (len(values) + 1) + "|"]
+        for other in contestants:
+            ratios = [runs.ratio(workload, other, (first,), value) for value in values]
+            cells = ["" if ratio is None else f"{ratio.median:.2f}" for ratio in ratios]
+            lines.append(f"| {other} | {' | '.join(cells)} |")
+    return lines
+
+
+def _plot(path: Path, found: Sequence[tuple[Bar, Summary]]) -> None:
+    """Each ratio as a share of its bar, so that one line stands for all bars."""
+    import matplotlib as mpl  # a second to import, and only needed here
+
+    mpl.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.4 * len(found)), layout="constrained")
+    for place, (bar, ratio) in enumerate(found):
+        shares = [value / bar.bar for value in (ratio.lowest, ratio.median, ratio.highest)]
+        color = "tab:green" if bar.is_met(ratio.median) else "tab:red"
+        axes.barh(place, shares[1], color=color, alpha=0.6)
+        axes.plot([shares[0], shares[2]], [place, place], color="black", linewidth=1)
+    labels = [
+        f"{bar.workload}: {bar.value} against {' / '.join(bar.others)}, {bar.sense} {bar.bar:g}" for bar, _ in found
+    ]
+    axes.set_yticks(range(len(found)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.axvline(1.0, color="black", linestyle="--", linewidth=1)
+    axes.set_xlabel("ratio as a share of its bar; line: lowest to highest")
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def _label(bar: Bar) -> str:
+    return f"{bar.workload}: {bar.value} against {' / '.join(bar.others)}, {bar.sense} {bar.bar:g}"

@@ -1,0 +1,1 @@
+"""Sinks: derived updates to calls of Norce."""
