@@ -152,6 +152,6 @@ async def unlisted(*arguments: Any) -> None:
 if __name__ == "__main__":
     chosen = Options(**json.loads(sys.argv[1]))
     if chosen.unlisted:
-        AIOKafkaClient.coordinator_lookup = unlisted
+        AIOKafkaClient.coordinator_lookup = unlisted  # type: ignore[method-assign]
     app = MAKERS[chosen.engine](chosen)
     faust.Worker(app, loglevel="info", redirect_stdouts=False).execute_from_commandline()
