@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, for_code
 
 from pipeline.events import EVENT_TYPES
 from pipeline.settings import KafkaSettings
@@ -336,11 +336,14 @@ async def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
         BrokerUnreachable: if no broker answers.
     """
     async with _admin(kafka) as admin:
-        return await _counts(admin)
+        return await _counts(admin, kafka)
 
 
-async def _counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    described: list[dict[str, Any]] = await admin.describe_topics()
+async def _counts(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> dict[str, int]:
+    try:
+        described: list[dict[str, Any]] = await admin.describe_topics()
+    except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:  # lost, or just being registered
+        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
 
 
@@ -355,7 +358,7 @@ async def create(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> tuple[list
     """
     specs = list(specs)
     async with _admin(kafka) as admin:
-        present = await _counts(admin)
+        present = await _counts(admin, kafka)
         _check_counts(present, specs, kafka.partitions)
         missing = [spec for spec in specs if spec.name not in present]
         if missing:

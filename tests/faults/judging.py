@@ -7,6 +7,7 @@ fewer events and are judged at once, because a failed subscription run may be ke
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -31,6 +32,8 @@ OTHER_TOPICS = (
 QUARANTINE, UPDATES, DEAD_LETTERS = "norce.quarantine", "norce.updates", "norce.dead-letters"
 ENRICHED = "norce.{}.enriched"
 
+AT_ONCE = 32
+"""Orders that Norce is asked for at the same time."""
 SHOWN = 20
 """Findings of a kind that are kept word for word; all are counted."""
 
@@ -181,15 +184,20 @@ class Judge:
         """What Norce holds of what it was told, by order key: Infos, and our attribute."""
         infos: dict[str, Any] = {}
         attributes: dict[str, Any] = {}
-        async for summary in self._pages("/simulator/orders", "orders"):
-            order = await self._get(f"/simulator/orders/{summary['client_order_ref']}")
+        references = [each["client_order_ref"] async for each in self._pages("/simulator/orders", "orders")]
+        for first in range(0, len(references), AT_ONCE):
+            asked = (self._get(f"/simulator/orders/{each}") for each in references[first : first + AT_ONCE])
+            self._tell(await asyncio.gather(*asked), infos, attributes)
+        return infos, attributes
+
+    def _tell(self, orders: Iterable[Any], infos: dict[str, Any], attributes: dict[str, Any]) -> None:
+        for order in orders:
             key = f"{order['client_id']}:{order['application_id']}:{order['client_order_ref']}"
             if order["infos"]:
                 infos[key] = order["infos"]
             for each in order["checkout_orders"]:
                 if "norcePipeline" in (each.get("attributes") or {}):
                     attributes[key] = each["attributes"]["norcePipeline"]
-        return infos, attributes
 
     def _raw(self, record: Any) -> RawRecord:
         self._found[sha256(record.value).hexdigest()] += 1

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from tests.faults.load import ENDLESS, drained_and_judged
 from tests.pipeline.conftest import MakeSystem
 from tests.pipeline.system import ALL
@@ -14,6 +16,8 @@ from tests.support.kafka import read_all
 CLOCK = Path(__file__).with_name("clock")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(1200)
 async def test_clocks_that_jump_ten_minutes_back_and_forth_change_nothing(
     make_system: MakeSystem, repository: Path
 ) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
 
 PARTITIONS = 2
+UNDER_WAY = 0.7
+"""Seconds in which a request that is under way arrives, longer than any takes: partitions are handed over after it."""
 _PARTITIONER = DefaultPartitioner()
 
 
@@ -101,6 +103,7 @@ class Group:
         async with self._lock:
             await asyncio.gather(*(self._guarded(member, member.revoke()) for member in self._alive()))
             self.owners.clear()
+            await asyncio.sleep(UNDER_WAY)
             members = self._alive()
             self.members = members
             self._turn += 1
