@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.catalogue import EXPECTED_MISSING, FAULTS, numbers_of
+from tests.faults.catalogue import FAULTS, numbers_of
 
 
 def functions(repository: Path, path: str) -> set[str]:
@@ -18,7 +18,7 @@ def functions(repository: Path, path: str) -> set[str]:
 
 def test_each_of_the_25_faults_has_a_test() -> None:
     assert list(FAULTS) == list(range(1, 26))
-    assert {number for number, fault in FAULTS.items() if not fault.tests} == EXPECTED_MISSING
+    assert [number for number, fault in FAULTS.items() if not fault.tests] == []
 
 
 def test_every_test_that_a_fault_names_is_there(repository: Path) -> None:
@@ -43,4 +43,4 @@ def test_the_readme_lists_the_faults_with_their_tests(repository: Path) -> None:
 
 
 def where(tests: tuple[str, ...]) -> str:
-    return ", ".join(f"`{path}`" for path in dict.fromkeys(test.partition("::")[0] for test in tests)) or "not yet"
+    return ", ".join(f"`{path}`" for path in dict.fromkeys(test.partition("::")[0] for test in tests))
