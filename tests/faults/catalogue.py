@@ -22,7 +22,7 @@ FAULTS: Mapping[int, Fault] = {
         "worker killed 20 times under load",
         (
             "faults/test_kills.py::test_a_worker_killed_twenty_times_under_load_loses_and_doubles_nothing",
-            "pipeline/test_kills.py::test_a_worker_killed_in_mid_flight_leaves_the_state_that_the_raw_topics_give",
+            "pipeline/test_kills.py::test_a_worker_and_then_everything_killed_in_mid_flight_leave_the_state_that_the_raw_topics_give",
             "simulation/test_simulation.py::test_the_promises_hold_in_many_more_histories",
         ),
     ),
