@@ -14,9 +14,11 @@ from connectors.norce.metrics import NorceMetrics
 from connectors.webhook.metrics import Metrics as WebhookMetrics
 from pipeline import metrics as shared
 from pipeline.drift import metrics as drift
+from pipeline.lookup import metrics as lookup
 from pipeline.privacy import metrics as privacy
+from pipeline.reconciliation import metrics as reconciliation
 
-WEBHOOK, STATEFUL = "webhook", "worker, sinks, drift, privacy"
+WEBHOOK, STATEFUL = "webhook", "worker, sinks, lookup, drift, privacy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,11 @@ def catalogue() -> list[Metric]:
     found = [
         *_described(vars(WebhookMetrics()).values(), WEBHOOK),
         *_described(_defined(shared), STATEFUL),
-        *_described(vars(NorceMetrics(CollectorRegistry())).values(), "sinks"),
+        *_described(vars(NorceMetrics(CollectorRegistry())).values(), "sinks, lookup"),
+        *_described(_defined(lookup), "lookup"),
         *_described(_defined(drift), "drift"),
         *_described(_defined(privacy), "privacy"),
+        *_described(_defined(reconciliation), "reconcile --every"),
     ]
     return sorted(found, key=lambda metric: metric.name)
 

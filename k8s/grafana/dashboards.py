@@ -54,10 +54,25 @@ OVERVIEW = [
     Panel(
         "Dead letters in an hour",
         [
-            ('sum by (job) (increase(norce_pipeline_events_total{@, outcome="dead"}[1h]))', "{{job}} events"),
+            ('sum by (job) (increase(norce_pipeline_events_total{@, outcome=~"dead|poison"}[1h]))', "{{job}} events"),
             ('sum by (job) (increase(norce_pipeline_updates_total{@, outcome="dead"}[1h]))', "{{job}} updates"),
         ],
         kind="stat",
+    ),
+    Panel(
+        "Parked",
+        [
+            ("sum(norce_pipeline_parked_keys{@})", "keys"),
+            ("sum(norce_pipeline_parked_events{@})", "events that wait"),
+        ],
+        kind="stat",
+        help="See norce-pipeline dead-letters list.",
+    ),
+    Panel(
+        "Parked for",
+        [("time() - min(norce_pipeline_parked_since_seconds{@} > 0)", "longest")],
+        "s",
+        "stat",
     ),
     Panel(
         "Quarantined in an hour, by reason",
@@ -152,6 +167,44 @@ PROCESSES = [
         "Tokens asked for in an hour",
         [("sum by (outcome) (increase(norce_client_token_requests_total{@}[1h]))", "{{outcome}}")],
     ),
+    Panel(
+        "Look-ups a second, by kind and outcome",
+        [("sum by (kind, outcome) (rate(norce_pipeline_lookups_total{@}[5m]))", "{{kind}} {{outcome}}")],
+        "ops",
+    ),
+    Panel(
+        "Reasons to look up a second",
+        [("sum by (kind, outcome) (rate(norce_pipeline_lookup_records_total{@}[5m]))", "{{kind}} {{outcome}}")],
+        "ops",
+    ),
+    Panel("Look-ups waiting", [("sum(norce_pipeline_lookups_waiting{@})", "look-ups")]),
+    Panel("Oldest look-up waits", [("max(norce_pipeline_lookups_oldest_seconds{@})", "longest")], "s"),
+    Panel(
+        "Sweeps in a day",
+        [("sum by (outcome) (increase(norce_pipeline_sweeps_total{@}[1d]))", "{{outcome}}")],
+        kind="stat",
+        help="Of norce-pipeline reconcile --every.",
+    ),
+    Panel(
+        "Since the last complete sweep",
+        [("time() - max(norce_pipeline_sweep_last_complete_seconds{@} > 0)", "since")],
+        "s",
+        "stat",
+    ),
+    Panel(
+        "Events that never came, in a day",
+        [("sum by (event_type) (increase(norce_pipeline_reconciled_events_total{@}[1d]))", "{{event_type}}")],
+        kind="stat",
+    ),
+    Panel(
+        "Differences that no event can mend",
+        [("max by (kind) (norce_pipeline_sweep_differences{@})", "{{kind}}")],
+        kind="stat",
+    ),
+    Panel(
+        "Alerts withheld in an hour",
+        [("sum by (subject) (increase(norce_pipeline_alerts_withheld_total{@}[1h]))", "{{subject}}")],
+    ),
     Panel("Drift reports", [("sum by (event_type) (norce_pipeline_drift_reports{@})", "{{event_type}}")], kind="stat"),
     Panel(
         "Bodies that drifted, share",
@@ -185,7 +238,7 @@ PROCESSES = [
 DASHBOARDS = {
     "overview": ("Norce pipeline", OVERVIEW),
     "connector": ("Norce pipeline: webhook connector", CONNECTOR),
-    "processes": ("Norce pipeline: worker, sinks, drift, privacy", PROCESSES),
+    "processes": ("Norce pipeline: the processes behind Kafka", PROCESSES),
 }
 
 

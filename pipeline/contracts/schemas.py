@@ -23,7 +23,9 @@ _TAG = "Which kind of record this is"
 
 def struct_schema(record: type[Any]) -> Schema:
     """The schema of a record that is a msgspec struct with a description on every field."""
-    (_,), definitions = msgspec.json.schema_components([record], ref_template="#/$defs/{name}")
+    (_,), found = msgspec.json.schema_components([record], ref_template="#/$defs/{name}")
+    # As JSON has it: a default can be a tuple, and what is published is compared with it.
+    definitions: Schema = msgspec.json.decode(msgspec.json.encode(found))
     tag = msgspec.inspect.type_info(record)
     if isinstance(tag, msgspec.inspect.StructType) and tag.tag_field is not None:
         definitions[record.__name__]["properties"][tag.tag_field].setdefault("description", _TAG)

@@ -25,6 +25,7 @@ from pipeline.run.stack import BESIDE, STREAM
 from tests.contracts.kcat import kcat_environment
 from tests.contracts.support import Written, kind_of
 from tests.pipeline.system import System
+from tests.reconciliation.system import Sweeps
 from tests.support.kafka import produce, read_all, until
 
 SETTINGS = {
@@ -36,6 +37,7 @@ SETTINGS = {
 """A handful of orders, some of it twice and some of it unusable."""
 ORDER: dict[str, Any] = {"ClientId": 101, "ApplicationId": 1011, "ClientOrderRef": "990001"}
 REFUSED: dict[str, Any] = {**ORDER, "ClientOrderRef": "990002"}
+REFUSED_KEY = "101:1011:990002"
 PAID = {"ErpOrderNo": "SO", "PaymentCode": "1", "Amount": 10.5, "CurrencyCode": "SEK"}
 OTHER_GROUPS: dict[str, dict[str, Any]] = {
     "SkuPriceChangedNotification": {"ClientId": 101, "PartNo": "A:1", "PricelistId": 1, "PriceSaleValue": 10},
@@ -90,6 +92,8 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
             for event_type, body in OTHER_GROUPS.items():
                 await made.post(event_type, **body)
             await made.until_done()
+            await operate(made)
+            await made.until_done()
             yield made
         finally:
             await made.stack.stop()
@@ -121,6 +125,19 @@ async def go_wrong(system: System) -> None:
         await system.post("OrderPaymentReceivedEvent", **order, **PAID)
     letters = await until(lambda: read_all(system.servers, topics.DEAD_LETTERS), lambda seen: len(seen) >= 4)
     assert {json.loads(record.value)["stage"] for record in letters} == {"join", "connect", "checkout"}
+
+
+async def operate(system: System) -> None:
+    """What people do: they give a dead letter up, and compare with Norce."""
+    words = ("dead-letters", "drop", REFUSED_KEY, "--yes", "--reason", "only a test")
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline.cli", *words),
+        env={**os.environ, **system.stack.environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await asyncio.wait_for(program.communicate(), 120)
+    assert program.returncode == 0, errors.decode()
+    assert (await Sweeps(system).run()).complete
 
 
 async def written(system: System) -> list[Written]:

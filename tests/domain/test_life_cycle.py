@@ -123,6 +123,11 @@ RECORD: dict[str, Any] = {
     "first_received_at": "2026-01-01T00:00:00.000000Z",
     "last_changed_at": "2026-01-01T00:22:00.000000Z",
     "version": 10,
+    "totals": None,
+    "lines": [],
+    "lines_omitted": 0,
+    "looked_up_at": None,
+    "lookup_number": 0,
 }
 
 

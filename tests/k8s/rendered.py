@@ -17,7 +17,9 @@ from pipeline.settings import (
     DriftSettings,
     KafkaSettings,
     LogSettings,
+    LookupSettings,
     PrivacySettings,
+    ReconcileSettings,
     SchemaRegistrySettings,
     SettingsGroup,
     WebhookSettings,
@@ -36,8 +38,11 @@ SETTINGS: Mapping[str, type[SettingsGroup]] = {
     "sink-checkout": CheckoutSettings,
     "drift": DriftSettings,
     "privacy": PrivacySettings,
+    "lookup": LookupSettings,
 }
 """The group of settings that each process has for itself."""
+JOBS: Mapping[str, type[SettingsGroup]] = {"reconcile": ReconcileSettings}
+"""... and each of those that come to an end."""
 STATEFUL = tuple(name for name in SETTINGS if name != "webhook")
 
 

@@ -44,8 +44,8 @@ def test_the_autoscaler_and_nobody_else_sets_the_number_of_pods(overlay: Overlay
     assert set(overlay.of("ScaledObject")) == {"webhook", "worker"}
 
 
-@pytest.mark.parametrize("name", ["sink-connect", "sink-checkout"])
-def test_a_sink_is_one_because_its_rate_is_per_process(overlay: Overlay, name: str) -> None:
+@pytest.mark.parametrize("name", ["sink-connect", "sink-checkout", "lookup"])
+def test_what_calls_norce_is_one_because_its_rate_is_per_process(overlay: Overlay, name: str) -> None:
     assert overlay.workloads[name]["spec"]["replicas"] == 1
 
 
@@ -103,7 +103,9 @@ def test_users_are_those_of_the_code() -> None:
 
 
 def test_every_pod_has_a_user_of_its_own_at_kafka(overlay: Overlay) -> None:
-    assert {f"norce-{name}" for name in overlay.workloads} | {"norce-keda"} == set(overlay.of("KafkaUser"))
+    others = {"norce-keda", "norce-operator"}
+
+    assert {f"norce-{name}" for name in overlay.workloads} | others == set(overlay.of("KafkaUser"))
 
 
 def test_rights_are_about_topics_that_exist() -> None:

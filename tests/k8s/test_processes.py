@@ -17,9 +17,11 @@ from pipeline.engine import SliceApp
 from pipeline.health import Health, HealthServer
 from pipeline.listening import listen
 from pipeline.settings import KafkaSettings, SettingsGroup, WebhookSettings, load
-from tests.k8s.rendered import ROOT, SETTINGS, SHARED, STATEFUL, Overlay, probes
+from tests.k8s.rendered import JOBS, ROOT, SETTINGS, SHARED, STATEFUL, Overlay, probes
+from tests.k8s.test_rights import CALLS_NORCE
 from tests.webhook.support import Connector
 
+GROUP_OF = {**SETTINGS, **JOBS}
 IN_IMAGE = "/var/lib/norce-pipeline"
 KEY = base64.b64encode(bytes(32)).decode()
 FILES = {
@@ -29,7 +31,7 @@ FILES = {
 
 
 def test_every_process_is_there(overlay: Overlay) -> None:
-    assert set(overlay.workloads) == {*SETTINGS, "topics"}
+    assert set(overlay.workloads) == {*SETTINGS, *JOBS, "topics"}
     assert set(overlay.of("StatefulSet")) == set(STATEFUL)
 
 
@@ -47,15 +49,15 @@ def test_every_pod_runs_the_one_image_in_this_version(overlay: Overlay) -> None:
     assert images == {f"registry.example.com/norce-pipeline:{version}"}
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", GROUP_OF)
 def test_a_process_gets_its_own_settings_and_those_that_all_share(overlay: Overlay, name: str) -> None:
-    groups: tuple[type[SettingsGroup], ...] = (*SHARED, SETTINGS[name])
+    groups: tuple[type[SettingsGroup], ...] = (*SHARED, GROUP_OF[name])
     known = {group.variable(field) for group in groups for field in group.model_fields} | {"NORCE_SECRETS_DIR"}
 
     assert set(overlay.environment(name)) <= known
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", GROUP_OF)
 def test_a_process_has_all_settings_it_needs(
     overlay: Overlay, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -68,7 +70,7 @@ def test_a_process_has_all_settings_it_needs(
         for key in overlay.external_keys(name):
             (tmp_path / key).write_text(FILES.get(key, "secret"))
 
-    load(KafkaSettings, SETTINGS[name])
+    load(KafkaSettings, GROUP_OF[name])
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -161,10 +163,12 @@ def test_channels_have_the_form_the_sink_wants(overlay: Overlay) -> None:
 @pytest.mark.parametrize(("name", "folder"), [("playground", ".playground"), ("stage", ".stage"), ("prod", "")])
 def test_an_overlay_calls_its_own_environment_of_norce(name: str, folder: str) -> None:
     overlay = Overlay(name)
-    environment = overlay.environment("sink-connect") | overlay.environment("sink-checkout")
-    urls = {value for variable, value in environment.items() if variable.endswith("_URL")}
+    environment: dict[str, str] = {}
+    for process in CALLS_NORCE:
+        environment |= overlay.environment(process)
+    urls = [value for variable, value in environment.items() if variable.endswith("_URL")]
 
-    assert environment["NORCE_CONNECT_SCOPE"] == name
-    assert len(urls) == 4
+    assert {value for variable, value in environment.items() if variable.endswith("_SCOPE")} == {name}
+    assert len(urls) == 8
     assert all(url.startswith(f"https://your-slug.api-se{folder}.norce.tech/") for url in urls)
     assert overlay.of("Namespace").keys() == {f"norce-{name}"}

@@ -8,9 +8,9 @@ import pytest
 
 from pipeline.settings import GROUPS
 from pipeline.settings_report import _is_secret
-from tests.k8s.rendered import SETTINGS, Overlay, selects
+from tests.k8s.rendered import JOBS, SETTINGS, Overlay, selects
 
-CALLS_NORCE = {"sink-connect", "sink-checkout"}
+CALLS_NORCE = {"sink-connect", "sink-checkout", "lookup", "reconcile"}
 
 
 def test_every_pod_is_restricted(overlay: Overlay) -> None:
@@ -54,7 +54,7 @@ def test_no_secret_is_in_the_manifests(overlay: Overlay) -> None:
         assert not set(overlay.environment(name)) & secret
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", [*SETTINGS, *JOBS])
 def test_a_process_mounts_its_own_secrets_and_no_others(overlay: Overlay, name: str) -> None:
     own = {name} if name in overlay.of("ExternalSecret") else set()
 
@@ -70,9 +70,10 @@ def test_every_mounted_secret_is_made_by_an_operator(overlay: Overlay) -> None:
         assert external["spec"]["secretStoreRef"]["name"] in overlay.of("SecretStore")
 
 
-@pytest.mark.parametrize("name", ["sink-connect", "sink-checkout", "webhook", "privacy"])
+@pytest.mark.parametrize("name", ["sink-connect", "sink-checkout", "webhook", "privacy", "lookup", "reconcile"])
 def test_external_secrets_are_the_settings_of_their_process(overlay: Overlay, name: str) -> None:
-    known = {SETTINGS[name].variable(field).lower() for field in SETTINGS[name].model_fields}
+    group = {**SETTINGS, **JOBS}[name]
+    known = {group.variable(field).lower() for field in group.model_fields}
 
     assert set(overlay.external_keys(name)) <= known
 
@@ -134,6 +135,7 @@ def test_only_the_connector_is_reached_from_outside(overlay: Overlay) -> None:
         **{name: {"monitoring"} for name in SETTINGS},
         "webhook": {"monitoring", "ingress-nginx"},
         "topics": set(),
+        "reconcile": set(),
     }
 
 

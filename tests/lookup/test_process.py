@@ -112,7 +112,7 @@ async def settled(system: System) -> None:
     """Wait until every enriched record was read and nothing is due."""
     await drained(system.servers, "norce-orders", *topics.LOOKUPS.values(), tries=600)
     await drained(system.servers, "norce-lookup", topics.ORDERS_ENRICHED, tries=600)
-    await system.until(lambda seen: seen.lookup.samples and not seen.waiting)
+    await system.until(lambda seen: seen.processes["lookup"].samples and not seen.waiting)
 
 
 async def test_a_record_appears_before_the_answer_and_is_completed_by_it(system: System) -> None:
@@ -208,7 +208,7 @@ async def test_while_query_is_away_orders_are_joined_and_it_is_left_alone(system
         await confirm(system, reference)
     for reference in orders:
         await until_order(system, reference, lambda seen: seen["status"] == "confirmed")
-    await system.until(lambda seen: seen.lookup.total("norce_client_breaker_state", api="query") == 2)
+    await system.until(lambda seen: seen.processes["lookup"].total("norce_client_breaker_state", api="query") == 2)
     seen = await system.observer.look()
     assert seen.waiting >= len(orders)
     assert seen.lag("worker") == 0
