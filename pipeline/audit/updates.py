@@ -11,6 +11,7 @@ from pipeline.audit.tally import PENDING, UNBALANCED, Tally
 from pipeline.ledger import UpdateOutcome
 
 # Of each order and target, the newest update is the one with the highest version; of two equal ones the later stands.
+# One that is read again after a crash is unchanged or superseded then, so what is remembered may be said to be that.
 _JUDGED = """
 CREATE TABLE judged AS
 SELECT u.*, o.outcome AS outcome,
@@ -29,7 +30,8 @@ _SEEN = """
 SELECT places.topic || '/' || places.partition || '@' || j.offset, j.time, j.target, j.id, j.settled, j.counted,
     j.outcome, j.strange, j.letter, j.moving, j.followed,
     j.outcome IN ('delivered', 'no_order') AND NOT EXISTS (
-        SELECT 1 FROM judged n WHERE n.target = j.target AND n.key = j.key AND n.outcome IN ('delivered', 'no_order')
+        SELECT 1 FROM judged n WHERE n.target = j.target AND n.key = j.key
+        AND (n.outcome IN ('delivered', 'no_order') OR n.id = s.id AND n.outcome IN ('unchanged', 'superseded'))
         AND (n.version, n.offset) > (j.version, j.offset)),
     j.version, j.digest, s.id, s.version, s.digest
 FROM judged j

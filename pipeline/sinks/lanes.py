@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 import structlog
@@ -37,6 +37,8 @@ class _Pending(Generic[U]):
     update: U
     record: Any
     piece: Slice
+    replaced: list[U] = field(default_factory=list)
+    """What it took the place of."""
 
 
 class Lanes(Generic[U]):
@@ -77,12 +79,16 @@ class Lanes(Generic[U]):
         """Take an update; it takes the place of one of the same order that still waits, unless it is older."""
         key = bytes(record.key)
         self._pending.inc()
-        new, old = _Pending(update, record, piece), self._waiting.get(key)
-        if old is not None and old.update.version > update.version:
-            new, old = old, new
-        self._waiting[key] = new
-        if old is not None:
-            self._tasks.create_task(self._supersede(old))
+        newest: _Pending[U] = _Pending(update, record, piece)
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            older: _Pending[U] = waiting
+            if waiting.update.version > update.version:
+                newest, older = waiting, newest
+            newest.replaced += older.replaced
+            newest.replaced.append(older.update)
+            self._tasks.create_task(self._supersede(older))
+        self._waiting[key] = newest
         if key not in self._lanes:
             self._lanes[key] = self._tasks.create_task(self._run(key))
 
@@ -117,7 +123,7 @@ class Lanes(Generic[U]):
     async def _handle(self, key: bytes, pending: _Pending[U]) -> Result:
         update = pending.update
         stored = self._table.read(pending.piece.tp.partition, [key]).get(key)
-        needless = None if stored is None else Sent.decode(stored).judge(update)
+        needless = None if stored is None else _needless(Sent.decode(stored), pending)
         if needless is not None:
             return Result(needless)
         try:
@@ -170,6 +176,19 @@ class Lanes(Generic[U]):
         await self._writer.flush()
         unfinished, self._left = list(self._left), Counter()
         self._ledger.release(unfinished)
+
+
+def _needless(sent: Sent, pending: _Pending[Any]) -> UpdateOutcome | None:
+    """Why an update need not be sent any more, or ``None`` if it must be.
+
+    Of what waits only the newest is sent. But what it took the place of may have reached Norce in a life of this sink
+    that ended before it was written down, so that Norce holds something else than what is remembered. Then to be the
+    same as what is remembered is no reason not to send it.
+    """
+    verdict = sent.judge(pending.update)
+    if verdict is UpdateOutcome.UNCHANGED and any(sent.judge(each) is None for each in pending.replaced):
+        return None
+    return verdict
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

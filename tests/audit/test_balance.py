@@ -287,6 +287,22 @@ async def test_an_update_said_to_be_delivered_that_the_sink_does_not_remember_is
     }
 
 
+async def test_what_the_sink_remembers_may_have_been_read_again_after_a_crash(audited: Audited) -> None:
+    record = await audited.record(topics.changelog(audited.stack.groups.connect, "sent"))
+    sent = json.loads(record.value)
+
+    def remembered(update: Any) -> bool:
+        return bool(update.key == record.key and json.loads(update.value)["id"] == sent["id"])
+
+    newest = await audited.record(topics.UPDATES, remembered)
+    older = {**json.loads(newest.value), "id": "older", "version": sent["version"] - 1}
+    offset = await audited.plant(topics.UPDATES, record.key, json.dumps(older).encode())
+    await audited.say(audited.stack.groups.connect, topics.UPDATES, record.key, offset, "delivered")
+    await audited.say(audited.stack.groups.connect, topics.UPDATES, record.key, newest.offset, "unchanged")
+    await audited.commit_everything()
+    assert await audited.news() == {}
+
+
 @pytest.mark.parametrize(
     ("outcome", "problem"),
     [

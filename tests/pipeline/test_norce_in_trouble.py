@@ -15,8 +15,9 @@ import pytest_asyncio
 
 from pipeline import topics
 from pipeline.broker import KafkaCluster
+from pipeline.domain import ConnectContent, ConnectUpdate, Info, encode_update
 from tests.pipeline.system import ALL, System
-from tests.support.kafka import read_all, until
+from tests.support.kafka import produce, read_all, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -136,7 +137,9 @@ async def test_while_connect_is_away_checkout_goes_on_and_connect_gets_everythin
         await pay(system, order)
     for order in orders:
         await until(lambda: updates(system, order, "checkout"), len)  # noqa: B023
-    await system.until(lambda seen: seen.connect.total("norce_client_breaker_state", api="connect") == 2)
+    await system.until(
+        lambda seen: seen.processes["sink connect"].total("norce_client_breaker_state", api="connect") == 2
+    )
     seen = await system.observer.look()
     assert seen.updates("connect")["delivered"] == before.updates("connect")["delivered"]
     assert seen.pending("connect") > 0
@@ -262,6 +265,39 @@ async def test_a_killed_sink_does_not_repeat_what_norce_has(system: System) -> N
     await until(lambda: updates(system, last, "checkout"), len)
     for order in orders:
         assert await updates(system, order, "connect") + await updates(system, order, "checkout") == sent[order]
+
+
+async def test_what_norce_took_from_a_killed_sink_is_not_mistaken_for_what_the_sink_remembers(system: System) -> None:
+    """The state goes forth and back again, and Norce's answer to the forth never came to the memory."""
+    (order,) = references()
+    await add_order(system, order)
+
+    async def say(version: int, amount: str) -> None:
+        update = ConnectUpdate(
+            id=f"{order}-{version}",
+            client_id=CLIENT,
+            application_id=APPLICATION,
+            client_order_ref=order,
+            order_no=f"SO{order}",
+            version=version,
+            content=ConnectContent(infos=(Info(code="PaidAmount", value=f"{amount} SEK"),), order_status=None),
+        )
+        key = f"{CLIENT}:{APPLICATION}:{order}".encode()
+        await produce(system.servers, topics.UPDATES, [(key, encode_update(update))])
+
+    await say(1, "1.00")
+    await told(system, order, "1.00")
+    await system.until(lambda seen: not seen.pending("connect"))
+    lost = {"kind": "lost", "service": "connect", "order": order}
+    await system.knobs(script=[lost, {"kind": "hang", "service": "connect", "order": order, "times": 100}])
+    await say(2, "2.00")
+    await told(system, order, "2.00")
+    await system.until_hanging("connect")
+    await system.kill("sink connect")
+    await system.knobs(clear_script=True)
+    await say(3, "1.00")
+    await system.start("sink connect")
+    await told(system, order, "1.00")
 
 
 async def test_the_newest_state_wins_while_norce_is_away(system: System) -> None:
