@@ -117,7 +117,7 @@ async def until(look: Callable[[], Awaitable[T]], good: Callable[[T], Any], *, t
         if good(seen):
             return seen
         await asyncio.sleep(0.1)
-    raise AssertionError(f"never came: last seen {seen!r}")
+    raise AssertionError(f"never came: last seen {repr(seen)[:2000]}")
 
 
 async def drained(bootstrap_servers: str, group: str, *topics: str, tries: int = 300) -> None:
