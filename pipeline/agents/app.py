@@ -116,7 +116,8 @@ async def work(app: SliceApp, join: Join, stream: StreamT[Slice]) -> None:
 async def _join(app: SliceApp, join: Join, partition: int, pieces: Sequence[Slice]) -> None:
     async with app.turn(partition):
         if app.slices.holds(pieces):
-            step = join.step(partition, [record for piece in pieces for record in piece.records])
+            known = {piece.tp.topic: piece.known_until for piece in pieces}
+            step = join.step(partition, [record for piece in pieces for record in piece.records], known)
             await app.settle(pieces, {partition: step})
 
 

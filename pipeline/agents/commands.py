@@ -82,7 +82,7 @@ class Commands:
             return _End(How.NOTHING)
         dropping = head.first < progress.drop_until
         until = min(head.first + EVENTS_PER_STEP, progress.drop_until if dropping else head.next)
-        work.reads = [Read(record) for record in self._join.parking.events(work.partition, head, until)]
+        work.reads = [Read(record, again=True) for record in self._join.parking.events(work.partition, head, until)]
         poisoned = None if dropping else self._fold(work, head)
         if dropping:
             self._drop(work)

@@ -94,7 +94,7 @@ class Folding:
 
     def _all(self, key: Key, stored: bytes | None, recorded: Recorded, reads: Sequence[Read]) -> Folded:
         step, arrivals = Step(), [read.arrival for read in reads if read.arrival is not None]
-        found = advance(key, stored, arrivals)
+        found = advance(key, stored, arrivals, again=any(read.again for read in reads))
         if found.stored is not None:
             name = key.text.encode()
             step.change(self._tables[type(key)], name, found.stored)

@@ -63,8 +63,10 @@ class Join:
         self._clock = clock
         self._writer = writer
 
-    def step(self, partition: int, records: Iterable[Any]) -> Step:
+    def step(self, partition: int, records: Iterable[Any], known: Mapping[str, int] | None = None) -> Step:
         """What follows from the records of one partition.
+
+        ``known`` has for each topic the offset before which another worker may have read.
 
         Each key is read once, folded once and written once, however many of its events there are. A record that names
         no key becomes a dead letter; one that cannot be folded becomes one too, and parks its key.
@@ -73,10 +75,10 @@ class Join:
             TooManyDeadLetters, TooManyWaiting: nothing of the step is to be written; the worker stops.
             UnreadableState, UnreadableParking: another version of the program wrote the tables.
         """
-        work = self.work(partition)
+        work, known = self.work(partition), known or {}
         by_kind: dict[type[Key], dict[Key, list[Read]]] = {}
         for record in records:
-            read = Read(record)
+            read = Read(record, again=record.offset < known.get(record.topic, 0))
             work.reads.append(read)
             key = self.understand(work, read)
             if key is not None:

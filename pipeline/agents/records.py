@@ -17,6 +17,8 @@ class Read:
     event_type: str = "unknown"
     arrival: Arrival | None = None
     end: str = ""
+    again: bool = False
+    """It may have been folded before, by a worker that died or lost the partition before the state was stored."""
 
     @property
     def event_id(self) -> str:

@@ -28,6 +28,7 @@ class Advance(msgspec.Struct, frozen=True):
     stored: bytes | None = None
     """The state to store, ``None`` if it is the one that is stored already."""
     before: View | None = None
+    """What it showed before, ``None`` if nothing that others can be relied on to know."""
     after: View | None = None
     """What it shows now, ``None`` if nothing new was said."""
     record: bytes | None = None
@@ -35,9 +36,18 @@ class Advance(msgspec.Struct, frozen=True):
 
 
 def advance(
-    key: Key, stored: bytes | None, arrivals: Iterable[Arrival], *, repeat_window: int = REPEAT_WINDOW
+    key: Key,
+    stored: bytes | None,
+    arrivals: Iterable[Arrival],
+    *,
+    again: bool = False,
+    repeat_window: int = REPEAT_WINDOW,
 ) -> Advance:
     """Fold events into the stored state of a thing. ``repeat_window`` is in microseconds.
+
+    With ``again`` these events may have been folded before, in another interleaving and by somebody who told of it and
+    died before the state was stored. What was told then can have a higher version than what is shown now, and say
+    less. So every new state is told, whether or not it shows anything new: the last one has the highest version.
 
     Raises:
         UnreadableState: what is stored is no state.
@@ -52,8 +62,8 @@ def advance(
         return Advance(folded.outcomes, encode(folded.state))
     before = None if state is None or not state.facts else view(key, state, repeat_window=repeat_window)
     after = view(key, folded.state, repeat_window=repeat_window)
-    record = enriched(after) if changed(before, after) else None
-    return Advance(folded.outcomes, encode(folded.state), before, after, record)
+    record = enriched(after) if again or changed(before, after) else None
+    return Advance(folded.outcomes, encode(folded.state), None if again else before, after, record)
 
 
 def review_change(

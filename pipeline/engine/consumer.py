@@ -62,6 +62,7 @@ class SliceConsumer(driver.Consumer):
         self.skipped = {}
         self.end_offsets: dict[TopicPartition, int] = {}
         self._rewound: dict[TopicPartition, int] = {}
+        self._known_until: dict[TopicPartition, int] = {}
 
     def _new_consumer_thread(self) -> SliceConsumerThread:
         return SliceConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -124,9 +125,10 @@ class SliceConsumer(driver.Consumer):
 
     async def _deliver(self, tp: TopicPartition, records: list[Any]) -> None:
         self.end_offsets[tp] = self.highwater(cast(Any, tp)) or 0
+        known_until = self._known_until.setdefault(tp, self.end_offsets[tp])
         if not records or not await self._in_order(tp, records[0].offset):
             return
-        piece = self.ledger.open(tp, records)
+        piece = self.ledger.open(tp, records, known_until)
         await self.wait_first(self.callback(self._message(piece)), cast(Any, self.suspend_flow.wait()))
 
     def _message(self, piece: Slice) -> Message:
@@ -177,6 +179,7 @@ class SliceConsumer(driver.Consumer):
         # Once more, now that it is known what to expect: a fetch of the assignment before may have ended in between.
         await self._seek_back(start)
         self._rewound.clear()
+        self._known_until.clear()
 
     # -- committing ----------------------------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ class Slice:
     tp: TopicPartition
     records: Sequence[Any]
     epoch: int
+    known_until: int = 0
+    """The offset before which somebody may have read already: where the partition ended when it was assigned."""
     finished: bool = False
 
     @property
@@ -68,9 +70,9 @@ class SliceLedger:
 
     # -- fetching ------------------------------------------------------------------------------------------------
 
-    def open(self, tp: TopicPartition, records: Sequence[Any]) -> Slice:
+    def open(self, tp: TopicPartition, records: Sequence[Any], known_until: int = 0) -> Slice:
         """Register fetched records; until finished they hold the committed offset back."""
-        piece = Slice(tp, records, self.epoch)
+        piece = Slice(tp, records, self.epoch, known_until)
         self._open[tp].append(piece)
         self._unfinished[tp] += len(records)
         self._expected[tp] = piece.next_offset

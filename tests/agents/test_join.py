@@ -49,6 +49,20 @@ def test_a_record_that_is_read_again_after_a_crash_changes_nothing_at_all(join: 
     assert (list(step.outputs), step.changes) == ([topics.LEDGER], {})
 
 
+def test_what_a_worker_that_died_may_have_told_of_is_told_again_with_the_highest_version(
+    join: Join, tables: Tables
+) -> None:
+    """It may have told of a higher version from fewer events; the same facts in the end leave nothing of that."""
+    repeat = record("OrderConfirmedEvent", CONFIRMED, "e2", second=9)
+    apply(tables, join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "e1")]))
+    read_before = {repeat.topic: repeat.offset + 1}
+    step = join.step(0, [repeat], read_before)
+    assert [order["version"] for order in sent(step, topics.ORDERS_ENRICHED)] == [2]
+    assert [update["version"] for update in sent(step, topics.UPDATES)] == [2]
+    apply(tables, step)
+    assert list(join.step(0, [repeat], read_before).outputs) == [topics.LEDGER], "the state has it: nothing is open"
+
+
 def test_a_subscription_failure_joins_its_basket_or_stands_alone(join: Join, tables: Tables) -> None:
     alone = {"ClientId": 1, "ApplicationId": 2, "SubscriptionId": 9, "ErrorMessage": "declined"}
     step = join.step(

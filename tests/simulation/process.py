@@ -304,6 +304,7 @@ class Consumer(SliceConsumer):
         self.skipped = {}
         self.end_offsets = {}
         self._rewound = {}
+        self._known_until = {}
         self._committed_offset = {}
         self.positions: dict[TopicPartition, int] = {}
         self._flow = asyncio.Event()
@@ -338,6 +339,7 @@ class Consumer(SliceConsumer):
         self.positions = dict(start)
         self.ledger.expect(start)
         self._rewound.clear()
+        self._known_until.clear()
         self._suspended.clear()
         self._flow.set()
 
