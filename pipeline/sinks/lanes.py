@@ -17,6 +17,7 @@ import structlog
 
 from connectors.norce import NorceError, Outcome
 from pipeline import metrics
+from pipeline.commands import REPLAY_HEADER
 from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import CheckoutUpdate, ConnectUpdate
 from pipeline.engine import Slice, SliceLedger, SliceTable, StaleSlices
@@ -37,6 +38,8 @@ class _Pending(Generic[U]):
     update: U
     record: Any
     piece: Slice
+    replay: str = ""
+    """Id of the command that wants it sent although Norce was told the same."""
 
 
 class Lanes(Generic[U]):
@@ -77,9 +80,11 @@ class Lanes(Generic[U]):
         """Take an update; it takes the place of one of the same order that still waits, unless it is older."""
         key = bytes(record.key)
         self._pending.inc()
-        new, old = _Pending(update, record, piece), self._waiting.get(key)
+        new, old = _Pending(update, record, piece, _replay(record)), self._waiting.get(key)
         if old is not None and old.update.version > update.version:
             new, old = old, new
+        if old is not None:
+            new.replay = new.replay or old.replay  # what takes its place says all that it says
         self._waiting[key] = new
         if old is not None:
             self._tasks.create_task(self._supersede(old))
@@ -117,7 +122,8 @@ class Lanes(Generic[U]):
     async def _handle(self, key: bytes, pending: _Pending[U]) -> Result:
         update = pending.update
         stored = self._table.read(pending.piece.tp.partition, [key]).get(key)
-        needless = None if stored is None else Sent.decode(stored).judge(update)
+        sent = None if stored is None else Sent.decode(stored)
+        needless = None if sent is None else sent.judge(update, pending.replay)
         if needless is not None:
             return Result(needless)
         try:
@@ -129,7 +135,7 @@ class Lanes(Generic[U]):
             log.error("update refused", target=self._target, update=update.id, reason=error.reason)
             letter = dead_letter(pending.record, error.reason, stage=self._target, **_told(error))
             return Result(UpdateOutcome.DEAD, dead=letter)
-        return Result(outcome, sent=Sent.of(update))
+        return Result(outcome, sent=Sent.of(update, pending.replay or ("" if sent is None else sent.replay)))
 
     async def _supersede(self, pending: _Pending[U]) -> None:
         """Only what the ledger says is finished: an update that nobody sends has to be written down as well."""
@@ -170,6 +176,11 @@ class Lanes(Generic[U]):
         await self._writer.flush()
         unfinished, self._left = list(self._left), Counter()
         self._ledger.release(unfinished)
+
+
+def _replay(record: Any) -> str:
+    headers: dict[str, bytes] = dict(record.headers or ())
+    return headers.get(REPLAY_HEADER, b"").decode("utf-8", "replace")
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
