@@ -113,7 +113,9 @@ def _run(request: Request, wish: Wish, timeout: float, *, dry_run: bool, yes: bo
     from pipeline.replay.report import print_differences, write_json
 
     kafka, worker = read(KafkaSettings, WorkerSettings)
-    policies = read_policies(worker)
+    policies, selection = read_policies(worker), request.selection
+    if selection.partition is not None and selection.partition >= kafka.partitions:
+        raise typer.BadParameter(f"{selection.topic} has no partition {selection.partition}", param_hint="--partition")
     sinks = [settings_report.value(group, "group") for group in (ConnectSettings, CheckoutSettings)]
     needed = [(worker.group, topics.WORKER_TABLES), *[(group, topics.SINK_TABLES) for group in sinks]]
     asyncio.run(topics.check(kafka, topics.catalogue(*needed)))

@@ -202,8 +202,19 @@ def test_what_became_of_a_dead_letter_keeps_the_contract() -> None:
 
 def test_what_a_replay_did_and_the_updates_that_it_forces_keep_the_contract() -> None:
     failed = EventEnd(topic="t", partition=0, offset=1, event_type=CONFIRMED.name, event_id="e", outcome="failed")
-    said = {"how": How.REPLAYED, "command": "c", "by": "somebody", "reason": "", "kind": "order", "then": None}
-    resolution = Resolution(letter=None, events=[failed], final=True, updates=["u"], resolved_at=1, **said)
+    resolution = Resolution(
+        letter=None,
+        how=How.REPLAYED,
+        command="c",
+        by="somebody",
+        reason="",
+        kind="order",
+        events=[failed],
+        then=None,
+        final=True,
+        updates=["u"],
+        resolved_at=1,
+    )
     assert kind_of(made(topics.RESOLUTIONS, b"1:2:77", encode_resolution(resolution))) == "Resolution"
     (view,) = [advance(KEY, None, [status("Confirmed")]).after]
     assert isinstance(view, OrderView)
