@@ -233,7 +233,7 @@ class _Gathering:
         self._progress.begin("comparing events", None)
 
         def absent() -> Iterator[Row]:
-            for kind, key, stored in self._rows.rows("SELECT kind, key, state FROM keys"):
+            for kind, key, stored in self._rows.rows("SELECT kind, key, state FROM keys WHERE letter IS NULL"):
                 ids = {holding.receipt.event_id for holding in holdings(decode(stored))} if stored else frozenset()
                 query = "SELECT topic, partition, offset, id FROM events WHERE kind = ? AND key = ? AND settled"
                 for topic, partition, offset, event_id in self._rows.rows(query, (kind, key)):
