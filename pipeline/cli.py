@@ -15,6 +15,7 @@ from pipeline.audit.cli import audit
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.reconciliation import cli as reconciliation
+from pipeline.replay import cli as replaying
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -46,6 +47,7 @@ app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
 app.add_typer(dead_letters, name="dead-letters")
 app.command()(audit)
+app.command("replay")(replaying.command)
 
 
 def main() -> None:

@@ -9,6 +9,11 @@ from __future__ import annotations
 
 import msgspec
 
+from pipeline.dead_letters.parked import Waiting
+
+REPLAY_HEADER = "norce_replay"
+"""Header of an update that is to be sent although Norce was told the same: id of the command that asked for it."""
+
 
 class UnreadableCommand(Exception):
     """Bytes that are no command, or one that only a newer version of the program knows."""
@@ -50,7 +55,26 @@ class Resend(_Base, frozen=True, kw_only=True, tag="resend"):
     target: str
 
 
-Command = Release | Drop | Resend
+class Replay(_Base, frozen=True, kw_only=True, tag="replay"):
+    """Take a key through again: fold what its state lacks, and make what follows from the state as it is now.
+
+    Carried out twice it changes nothing: what is folded already is folded no second time, and a sink sends nothing that
+    Norce was told, not even by ``force``, if it was told by this very command.
+    """
+
+    kind: str
+    key: str
+    events: list[Waiting] = []
+    """Events to fold, as they lie on their topics, in the partition of the command."""
+    targets: list[str] = []
+    """Whom to tell the newest state of an order: ``connect``, ``checkout``."""
+    record: bool = False
+    """Whether to publish the enriched record again."""
+    force: bool = False
+    """Whether to tell Norce even what it was told before."""
+
+
+Command = Release | Drop | Resend | Replay
 
 _DECODER: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 

@@ -272,7 +272,7 @@ PUBLIC: tuple[TopicSpec, ...] = (
     ),
     TopicSpec(
         name=RESOLUTIONS,
-        purpose="what became of dead letters: released or dropped, by whom and why",
+        purpose="what became of dead letters, and what replays did: by whom and why",
         key="key of the record it is about",
         value="resolution, JSON",
     ),
@@ -296,10 +296,11 @@ INTERNAL: tuple[TopicSpec, ...] = (
         name=COMMANDS,
         purpose="commands of operators to the workers, in the partition whose state they are about",
         key="key of the record it is about",
-        value="command, private layout",
-        retention=timedelta(days=30),
+        value="command, private layout; one to replay holds bodies as Norce sent them",
+        retention=BODY_RETENTION,
         tier=Tier.PRIVATE,
-        readers="the worker; who may write to it can release and drop what is parked",
+        readers="the worker; who may write to it can release, drop and replay events",
+        bodies=True,
     ),
 )
 """Topics between the pipeline's own processes. Their records have no contract."""

@@ -14,11 +14,32 @@ from pipeline import topics
 from pipeline.agents.join import Join
 from pipeline.agents.parking import again, now_ms
 from pipeline.agents.records import Read, Work
-from pipeline.commands import Command, Drop, Release, Resend, UnreadableCommand, decode_command
+from pipeline.commands import (
+    REPLAY_HEADER,
+    Command,
+    Drop,
+    Release,
+    Replay,
+    Resend,
+    UnreadableCommand,
+    decode_command,
+)
 from pipeline.dead_letters.parked import ParkedKey, Progress
 from pipeline.dead_letters.records import JSON_HEADERS, dead_letter
 from pipeline.dead_letters.resolutions import EventEnd, How, Resolution, encode_resolution
-from pipeline.domain import KINDS_BY_NAME, MalformedKey, OrderKey, OrderView, decode, derive, encode_update
+from pipeline.domain import (
+    KINDS,
+    KINDS_BY_NAME,
+    Key,
+    MalformedKey,
+    OrderKey,
+    OrderView,
+    View,
+    decode,
+    derive,
+    encode_update,
+    enriched,
+)
 from pipeline.engine import Outgoing, Slice, SliceApp, Step
 from pipeline.ledger import EventOutcome
 
@@ -27,13 +48,18 @@ log = structlog.get_logger(__name__)
 EVENTS_PER_STEP = 200
 """Parked events that are folded or dropped in one step; between two steps other keys of the partition flow."""
 
+FAILED = "failed"
+"""How an event of a replay ended that cannot be folded; what the ledger says of it stays as it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a command ended, and the letter that its key is parked behind now."""
+    """How a command ended, the letter that its key is parked behind now, and what it did if that is not in a step."""
 
     how: How
     then: str | None = None
+    events: tuple[EventEnd, ...] = ()
+    updates: tuple[str, ...] = ()
 
 
 class Commands:
@@ -69,6 +95,8 @@ class Commands:
                 return _End(How.RELEASED if self._resend(work, command) else How.NOTHING)
             case Drop(kind=None):
                 return _End(How.DROPPED)
+            case Replay():
+                return self._replay(work, command)
             case Release() | Drop():
                 return self._unpark(work, command)
 
@@ -127,18 +155,55 @@ class Commands:
             key = OrderKey.parse(command.key)
         except MalformedKey:
             return False
-        stored = self._join.state_of(work.partition, key)
-        view = None if stored is None else KINDS_BY_NAME["order"].view(key, decode(stored))
+        return bool(self._tell(work, key, self._view(work, key), [command.target], JSON_HEADERS))
+
+    def _view(self, work: Work, key: Key) -> View | None:
+        """What a key shows once the step is written; ``None`` if no event of it is known."""
+        stored = self._join.newest(work, key)
+        state = None if stored is None else decode(stored)
+        return KINDS[type(key)].view(key, state) if state is not None and state.facts else None
+
+    def _tell(
+        self, work: Work, key: Key, view: View | None, targets: Sequence[str], headers: Sequence[tuple[str, bytes]]
+    ) -> tuple[str, ...]:
+        """Tell targets all of an order; returns the ids of the updates."""
         if not isinstance(view, OrderView):
-            return False
-        updates = [
-            update
-            for update in derive(None, view, self._join.policies)
-            if update.__struct_config__.tag == command.target
-        ]
+            return ()
+        made = derive(None, view, self._join.policies)
+        updates = [update for update in made if update.__struct_config__.tag in targets]
         for update in updates:
-            work.step.send(topics.UPDATES, Outgoing(command.key.encode(), encode_update(update), JSON_HEADERS))
-        return bool(updates)
+            work.step.send(topics.UPDATES, Outgoing(key.text.encode(), encode_update(update), tuple(headers)))
+        return tuple([update.id for update in updates])
+
+    # -- taking a key through again ------------------------------------------------------------------------------
+
+    def _replay(self, work: Work, command: Replay) -> _End:
+        """Fold what the state lacks, and make what follows from it.
+
+        A parked key is left alone: what waits there has to be decided first, and holds events that are not lost.
+        """
+        try:
+            key = KINDS_BY_NAME[command.kind].key.parse(command.key)
+        except (KeyError, MalformedKey):
+            return _End(How.NOTHING)
+        head = self._join.parking.head(work.partition, command.kind, command.key)
+        if head is not None:
+            return _End(How.STILL_FAILING, head.letter)
+        reads = [Read(event) for event in command.events]
+        for read in reads:
+            # For its type and time only: what cannot be read has its letter already.
+            self._join.understand(self._join.work(work.partition), read)
+        work.reads, failed = self._join.fold_what_can_be(work, key, reads)
+        view, name = self._view(work, key), key.text.encode()
+        published = topics.ENRICHED[KINDS[type(key)].table]
+        if command.record and view is not None and published not in work.step.outputs:
+            work.step.send(published, Outgoing(name, enriched(view), JSON_HEADERS))
+        mark = ((REPLAY_HEADER, command.id.encode()),) if command.force else ()
+        updates = self._tell(work, key, view, command.targets, (*JSON_HEADERS, *mark))
+        for read in failed:
+            read.end = FAILED
+        how = How.REPLAYED if work.reads or work.step.outputs else How.NOTHING
+        return _End(how, events=tuple([_ended(read) for read in (*work.reads, *failed)]), updates=updates)
 
 
 async def carry_out(app: SliceApp, commands: Commands, partition: int, pieces: Sequence[Slice]) -> None:
@@ -180,24 +245,26 @@ def _without(head: ParkedKey, count: int, progress: Progress) -> ParkedKey | Non
 
 
 def _resolve(work: Work, command: Command, end: _End, *, final: bool = True) -> None:
+    letter = None if isinstance(command, Replay) else command.letter
     resolution = Resolution(
-        letter=command.letter,
+        letter=letter,
         how=end.how,
         command=command.id,
         by=command.by,
         reason=command.reason,
-        kind=command.kind if isinstance(command, Release | Drop) else "order",
-        events=[_ended(read) for read in work.reads],
+        kind="order" if isinstance(command, Resend) else command.kind,
+        events=[*map(_ended, work.reads), *end.events],
+        updates=list(end.updates),
         then=end.then,
         final=final,
         resolved_at=now_ms(),
     )
     log.info(
         "command carried out" if final else "command under way",
-        letter=command.letter,
+        letter=letter,
         how=end.how,
         by=command.by,
-        events=len(work.reads),
+        events=len(resolution.events),
         final=final,
     )
     record = Outgoing(command.key.encode(), encode_resolution(resolution), JSON_HEADERS)

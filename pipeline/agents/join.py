@@ -156,6 +156,25 @@ class Join:
         recorded = self._book.recorded(work.partition, [key])[key]
         return _added(work, self._folding.fold(key, self.state_of(work.partition, key), recorded, reads), reads)
 
+    def fold_what_can_be(self, work: Work, key: Key, reads: Sequence[Read]) -> tuple[list[Read], list[Read]]:
+        """Fold events into the step without those that cannot be folded; returns the former and the latter.
+
+        Nothing is parked: these are old events, behind which no later one has to wait.
+        """
+        recorded, state = self._book.recorded(work.partition, [key])[key], self.state_of(work.partition, key)
+        good, failed = [read for read in reads if read.arrival], [read for read in reads if not read.arrival]
+        while (folded := self._folding.fold(key, state, recorded, good)).error is not None:
+            poison = good.pop(len(folded.outcomes))
+            failed.append(poison)
+            log.error("event cannot be replayed", event_id=poison.event_id, error=type(folded.error).__name__)
+        _added(work, folded, good)
+        return good, failed
+
+    def newest(self, work: Work, key: Key) -> bytes | None:
+        """The state of a key once the step is written."""
+        changes = work.step.changes.get(self._tables[type(key)], {})
+        return changes.get(key.text.encode()) or self.state_of(work.partition, key)
+
     def mourn(self, work: Work, poison: Read, head: ParkedKey) -> None:
         """The dead letter of the event that a key is parked behind."""
         details = {"kind": head.kind, "event_type": head.event_type, "error": head.error, "trace": head.trace}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.audit import snapshot
 from pipeline.audit.database import Database, database
@@ -20,6 +20,7 @@ from pipeline.audit.snapshot import Groups, Period, Snapshot
 from pipeline.audit.states import States
 from pipeline.audit.tally import Tally
 from pipeline.audit.updates import Updates
+from pipeline.progress import Progress, Silent
 from pipeline.settings import KafkaSettings
 
 __all__ = ["Groups", "Period", "Request", "audit"]
@@ -41,24 +42,6 @@ class Request:
     types: frozenset[str] = frozenset()
     folder: Path | None = None
     bytes_per_second: float = 32 * 1024**2
-
-
-class Progress(Protocol):
-    """Is told how far an audit is."""
-
-    def begin(self, stage: str, total: int | None) -> None: ...
-
-    def advance(self, count: int) -> None: ...
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def begin(self, stage: str, total: int | None) -> None:
-        return
-
-    def advance(self, count: int) -> None:
-        return
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the audit compares, in a database on disk: memory stays within the cache however many records there are."""
+"""What is compared, in a database on disk: memory stays within the cache however many records there are."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ CREATE TABLE pending (about TEXT, time INTEGER, id TEXT, source TEXT);
 
 
 class Database:
-    """Tables of evidence, and of what was found."""
+    """Tables, the audit's or those of another ``schema``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: str) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{CACHE_KIB}"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript(_SCHEMA)
+        self._connection.executescript(schema)
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Change something."""
@@ -87,16 +87,16 @@ class Database:
 
 
 @contextmanager
-def database(folder: Path | None) -> Iterator[Database]:
+def database(folder: Path | None, schema: str = _SCHEMA) -> Iterator[Database]:
     """A database in a new folder below ``folder``, or below the system's for temporary files; removed at the end.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    with tempfile.TemporaryDirectory(prefix="norce-audit-", dir=folder) as own:
+    with tempfile.TemporaryDirectory(prefix="norce-pipeline-", dir=folder) as own:
         before = os.environ.get("SQLITE_TMPDIR")
         os.environ["SQLITE_TMPDIR"] = own  # where sorting goes that does not fit into memory
-        found = Database(Path(own) / "audit.db")
+        found = Database(Path(own) / "rows.db", schema)
         try:
             yield found
         finally:

@@ -95,7 +95,9 @@ class Reader:
         left = {span.place: span for span in spans if len(span)}
         if not left:
             return
-        self._consumer.assign([TopicPartition(*span.place, span.start) for span in left.values()])
+        found = [TopicPartition(*span.place, span.start) for span in left.values()]
+        self._consumer.assign(found)
+        self._consumer.resume(found)  # a partition that was read before stays paused when it is assigned again
         heard = time.monotonic()
         while left:
             batch = self._consumer.consume(BATCH, timeout=WAIT)

@@ -175,6 +175,8 @@ def _record(topic: TopicSpec, record: type[Any]) -> Message:
     description = _MORE[record]() if record in _MORE else ""
     if record in ANSWERS.values():
         found = headers.answer_headers(record.__name__)
+    elif topic.name == topics.UPDATES:
+        found = headers.update_headers()
     elif topic.name in WITHOUT_HEADERS:
         found = headers.no_headers()
     else:

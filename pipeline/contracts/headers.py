@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.commands import REPLAY_HEADER
 from pipeline.contracts.framing import CONTENT_TYPE, FRAMED_CONTENT_TYPE
 from pipeline.events.envelope import ORIGIN_HEADER, RECONCILED, TYPE_PREFIX
 
@@ -49,6 +50,16 @@ _FRAMED: Mapping[str, Schema] = {
 def json_headers(*, framed: bool = False) -> Schema:
     """Headers of every JSON record that the pipeline makes; ``framed`` if a schema's id may come before its value."""
     return _headers(_FRAMED if framed else _JSON)
+
+
+def update_headers() -> Schema:
+    """Headers of an update, which may say that it is to be sent once more."""
+    schema = json_headers(framed=True)
+    schema["properties"][REPLAY_HEADER] = {
+        "type": "string",
+        "description": "Absent but in a forced replay: id of the command that wants it sent although Norce was told",
+    }
+    return schema
 
 
 def no_headers() -> Schema:

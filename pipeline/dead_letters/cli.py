@@ -210,7 +210,7 @@ def _give(
         raise SystemExit(FAILED)
 
 
-def _outcome(done: Done) -> dict[str, Any]:
+def _outcome(done: Done[Order]) -> dict[str, Any]:
     row = done.order.row
     if not done.final:
         outcome = "pending"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import getpass
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -24,6 +24,22 @@ from pipeline.topics import BrokerUnreachable
 SINKS = ("connect", "checkout")
 
 
+class Addressed(Protocol):
+    """A command with the key that it is about, and the partition that has its state."""
+
+    @property
+    def command(self) -> Command: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def partition(self) -> int: ...
+
+
+A = TypeVar("A", bound=Addressed)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A command with the letter it is about and what it will do."""
@@ -32,21 +48,32 @@ class Order:
     command: Command
     says: str
 
+    @property
+    def key(self) -> str:
+        return self.row.key
+
+    @property
+    def partition(self) -> int:
+        return self.row.partition
+
 
 @dataclass
-class Done:
-    """What a command came to, and how many events ended by it."""
+class Done(Generic[A]):
+    """What a command came to, how many events ended by it, and how each of those in the last answer did."""
 
-    order: Order
+    order: A
     how: How = How.NOTHING
     then: str | None = None
     events: int = 0
     final: bool = False
+    ends: Sequence[str] = ()
+    updates: Sequence[str] = ()
 
     def take(self, resolution: Resolution) -> None:
         """Hear of a step. A command that is read again after a crash finds nothing left to do in the end."""
         self.events += len(resolution.events)
         self.final = resolution.final
+        self.ends, self.updates = [event.outcome for event in resolution.events], resolution.updates
         if resolution.how is not How.NOTHING:
             self.how, self.then = resolution.how, resolution.then
 
@@ -57,10 +84,10 @@ def releases(rows: Sequence[Row], reason: str) -> tuple[list[Order], list[Row]]:
     refused: list[Row] = []
     for row in rows:
         if row.status is Status.PARKED:
-            release = Release(letter=row.id, kind=str(row.kind), key=row.key, **_signed(reason))
+            release = Release(letter=row.id, kind=str(row.kind), key=row.key, **signed(reason))
             orders.append(Order(row, release, f"fold the event and the {row.waiting} behind it, in order"))
         elif row.stage in SINKS and row.key:
-            resend = Resend(letter=row.id, key=row.key, target=row.stage, **_signed(reason))
+            resend = Resend(letter=row.id, key=row.key, target=row.stage, **signed(reason))
             orders.append(Order(row, resend, f"tell {row.stage} the order's newest state"))
         else:
             refused.append(row)
@@ -74,14 +101,15 @@ def drops(rows: Sequence[Row], reason: str, *, everything: bool) -> list[Order]:
 
 def _drop(row: Row, reason: str, everything: bool) -> Order:
     if row.status is not Status.PARKED:
-        return Order(row, Drop(letter=row.id, kind=None, key=row.key, **_signed(reason)), "call it settled")
+        return Order(row, Drop(letter=row.id, kind=None, key=row.key, **signed(reason)), "call it settled")
     says = f"give up the event, fold the {row.waiting} behind it, in order"
     if everything:
         says = f"give up the event and the {row.waiting} behind it"
-    return Order(row, Drop(letter=row.id, kind=row.kind, key=row.key, all=everything, **_signed(reason)), says)
+    return Order(row, Drop(letter=row.id, kind=row.kind, key=row.key, all=everything, **signed(reason)), says)
 
 
-def _signed(reason: str) -> dict[str, Any]:
+def signed(reason: str) -> dict[str, Any]:
+    """What every command says: an id of its own, who gives it and why."""
     return {"id": str(uuid.uuid4()), "by": _user(), "reason": reason}
 
 
@@ -92,7 +120,7 @@ def _user() -> str:
         return "unknown"  # a container's user has no name
 
 
-async def give(kafka: KafkaSettings, orders: Sequence[Order], seconds: float) -> list[Done]:
+async def give(kafka: KafkaSettings, orders: Sequence[A], seconds: float) -> list[Done[A]]:
     """Send commands to the workers and wait until they are carried out, ``seconds`` at most.
 
     What is not carried out by then has no final resolution; the command stands and is carried out later.
@@ -116,21 +144,25 @@ async def give(kafka: KafkaSettings, orders: Sequence[Order], seconds: float) ->
     return list(done.values())
 
 
-async def _send(kafka: KafkaSettings, orders: Sequence[Order]) -> None:
+async def _send(kafka: KafkaSettings, orders: Sequence[Addressed]) -> None:
     producer = AIOKafkaProducer(**kafka.connection(), acks="all", enable_idempotence=True)
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:
         raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
     try:
-        for order in orders:
-            key, value = order.row.key.encode(), encode_command(order.command)
-            await producer.send_and_wait(topics.COMMANDS, value, key=key, partition=order.row.partition)
+        acknowledged = [
+            await producer.send(
+                topics.COMMANDS, encode_command(order.command), key=order.key.encode(), partition=order.partition
+            )
+            for order in orders
+        ]
+        await asyncio.gather(*acknowledged)
     finally:
         await producer.stop()
 
 
-async def _follow(client: AIOKafkaConsumer, done: dict[str, Done]) -> None:
+async def _follow(client: AIOKafkaConsumer, done: Mapping[str, Done[Any]]) -> None:
     while not all(one.final for one in done.values()):
         for records in (await client.getmany(timeout_ms=POLL_MS)).values():
             for record in records:

@@ -213,8 +213,9 @@ async def _settled(kafka: KafkaSettings, rows: Mapping[str, Row]) -> dict[str, H
             resolution = decode_resolution(record.value or b"")
         except msgspec.MsgspecError:
             continue
-        if resolution.letter in rows and resolution.how in (How.RELEASED, How.DROPPED):
-            found[resolution.letter] = resolution.how
+        letter = resolution.letter
+        if letter is not None and letter in rows and resolution.how in (How.RELEASED, How.DROPPED):
+            found[letter] = resolution.how
     return found
 
 

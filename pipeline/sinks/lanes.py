@@ -17,6 +17,7 @@ import structlog
 
 from connectors.norce import NorceError, Outcome
 from pipeline import metrics
+from pipeline.commands import REPLAY_HEADER
 from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import CheckoutUpdate, ConnectUpdate
 from pipeline.engine import Slice, SliceLedger, SliceTable, StaleSlices
@@ -37,6 +38,8 @@ class _Pending(Generic[U]):
     update: U
     record: Any
     piece: Slice
+    replay: str = ""
+    """Id of the command that wants it sent although Norce was told the same."""
     replaced: list[U] = field(default_factory=list)
     """What it took the place of."""
 
@@ -79,12 +82,13 @@ class Lanes(Generic[U]):
         """Take an update; it takes the place of one of the same order that still waits, unless it is older."""
         key = bytes(record.key)
         self._pending.inc()
-        newest: _Pending[U] = _Pending(update, record, piece)
+        newest: _Pending[U] = _Pending(update, record, piece, _replay(record))
         waiting = self._waiting.get(key)
         if waiting is not None:
             older: _Pending[U] = waiting
             if waiting.update.version > update.version:
                 newest, older = waiting, newest
+            newest.replay = newest.replay or older.replay  # what takes its place says all that it says
             newest.replaced += older.replaced
             newest.replaced.append(older.update)
             self._tasks.create_task(self._supersede(older))
@@ -123,7 +127,8 @@ class Lanes(Generic[U]):
     async def _handle(self, key: bytes, pending: _Pending[U]) -> Result:
         update = pending.update
         stored = self._table.read(pending.piece.tp.partition, [key]).get(key)
-        needless = None if stored is None else _needless(Sent.decode(stored), pending)
+        sent = None if stored is None else Sent.decode(stored)
+        needless = None if sent is None else _needless(sent, pending)
         if needless is not None:
             return Result(needless)
         try:
@@ -135,7 +140,7 @@ class Lanes(Generic[U]):
             log.error("update refused", target=self._target, update=update.id, reason=error.reason)
             letter = dead_letter(pending.record, error.reason, stage=self._target, **_told(error))
             return Result(UpdateOutcome.DEAD, dead=letter)
-        return Result(outcome, sent=Sent.of(update))
+        return Result(outcome, sent=Sent.of(update, pending.replay or ("" if sent is None else sent.replay)))
 
     async def _supersede(self, pending: _Pending[U]) -> None:
         """Only what the ledger says is finished: an update that nobody sends has to be written down as well."""
@@ -185,10 +190,15 @@ def _needless(sent: Sent, pending: _Pending[Any]) -> UpdateOutcome | None:
     that ended before it was written down, so that Norce holds something else than what is remembered. Then to be the
     same as what is remembered is no reason not to send it.
     """
-    verdict = sent.judge(pending.update)
+    verdict = sent.judge(pending.update, pending.replay)
     if verdict is UpdateOutcome.UNCHANGED and any(sent.judge(each) is None for each in pending.replaced):
         return None
     return verdict
+
+
+def _replay(record: Any) -> str:
+    headers: dict[str, bytes] = dict(record.headers or ())
+    return headers.get(REPLAY_HEADER, b"").decode("utf-8", "replace")
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

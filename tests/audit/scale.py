@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import topics
-from pipeline.audit.course import Request, Silent, compare
+from pipeline.audit.course import Request, compare
 from pipeline.audit.database import database
 from pipeline.audit.evidence import Evidence
 from pipeline.audit.reading import Place, Span
 from pipeline.audit.snapshot import Groups, Period, Snapshot
 from pipeline.domain import Arrival, ConnectContent, ConnectUpdate, Info, OrderKey, advance, encode_update
 from pipeline.ledger import LedgerEntry
+from pipeline.progress import Silent
 from pipeline.sinks.memory import Sent
 
 GROUPS = Groups("worker", "connect", "checkout")

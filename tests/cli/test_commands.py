@@ -66,6 +66,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "contracts check",
         "contracts show",
         "audit",
+        "replay",
         "drift",
         "privacy",
         "forget",

@@ -19,6 +19,7 @@ from connectors.query import Span
 from connectors.webhook.event_types import Requested
 from connectors.webhook.records import Record, RecordFactory
 from pipeline import topics
+from pipeline.commands import REPLAY_HEADER
 from pipeline.contracts.headers import json_headers
 from pipeline.contracts.keys import EVENT_KEYS
 from pipeline.dead_letters.records import JSON_HEADERS, dead_letter
@@ -197,6 +198,29 @@ def test_what_became_of_a_dead_letter_keeps_the_contract() -> None:
             resolved_at=1,
         )
         assert kind_of(made(topics.RESOLUTIONS, b"1:2:77", encode_resolution(resolution))) == "Resolution"
+
+
+def test_what_a_replay_did_and_the_updates_that_it_forces_keep_the_contract() -> None:
+    failed = EventEnd(topic="t", partition=0, offset=1, event_type=CONFIRMED.name, event_id="e", outcome="failed")
+    resolution = Resolution(
+        letter=None,
+        how=How.REPLAYED,
+        command="c",
+        by="somebody",
+        reason="",
+        kind="order",
+        events=[failed],
+        then=None,
+        final=True,
+        updates=["u"],
+        resolved_at=1,
+    )
+    assert kind_of(made(topics.RESOLUTIONS, b"1:2:77", encode_resolution(resolution))) == "Resolution"
+    (view,) = [advance(KEY, None, [status("Confirmed")]).after]
+    assert isinstance(view, OrderView)
+    for update in derive(None, view, DEFAULT_POLICIES):
+        headers = (*JSON, (REPLAY_HEADER, b"c"))
+        assert kind_of(Written(topics.UPDATES, KEY.text.encode(), encode_update(update), headers)) == "CheckoutUpdate"
 
 
 def test_every_error_of_the_norce_clients_says_what_a_dead_letter_needs() -> None:

@@ -123,7 +123,11 @@ class Rig:
         )
 
     async def command(self, *words: str) -> Done:
-        """``norce-pipeline dead-letters`` with these words; nobody is there to answer its questions."""
+        """``norce-pipeline dead-letters`` with these words."""
+        return await self.run("dead-letters", *words)
+
+    async def run(self, *words: str) -> Done:
+        """``norce-pipeline`` with these words; nobody is there to answer its questions."""
         if self._operator is None:
             self._operator = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.dead_letters.operator"),
@@ -133,7 +137,7 @@ class Rig:
             )
         assert self._operator.stdin is not None
         assert self._operator.stdout is not None
-        self._operator.stdin.write(json.dumps(["dead-letters", *words]).encode() + b"\n")
+        self._operator.stdin.write(json.dumps(words).encode() + b"\n")
         return Done(*json.loads(await asyncio.wait_for(self._operator.stdout.readline(), 120)))
 
     async def close(self) -> None:

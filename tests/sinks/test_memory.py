@@ -34,3 +34,17 @@ def test_a_new_order_number_is_news_even_with_the_same_infos() -> None:
 def test_the_memory_survives_storage(version: int, value: str) -> None:
     sent = Sent.of(update(version, value))
     assert Sent.decode(sent.encode()) == sent
+
+
+@given(st.sampled_from("ab"), st.sampled_from("ab"))
+def test_a_replay_sends_the_same_again_once_and_never_something_older(was: str, now: str) -> None:
+    sent = Sent.of(update(2, was))
+    assert sent.judge(update(2, now), "replay") is None
+    assert Sent.of(update(2, now), "replay").judge(update(2, now), "replay") == "unchanged", "it is read again"
+    assert sent.judge(update(1, now), "replay") == "superseded"
+
+
+def test_a_memory_that_was_written_before_there_were_replays_is_read() -> None:
+    sent = Sent.of(update(1, "a"))
+    assert b"replay" not in sent.encode()
+    assert Sent.decode(Sent.of(update(1, "a"), "c").encode()).replay == "c"
