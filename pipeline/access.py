@@ -37,7 +37,7 @@ class Access:
 
 
 def accesses() -> list[Access]:
-    """The users of the processes, of ``topics create`` and of the autoscaler."""
+    """The users of the processes, of ``topics create``, of ``quarantine`` and of the autoscaler."""
     return [
         Access("webhook", writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE))),
         _stateful(
@@ -70,6 +70,11 @@ def accesses() -> list[Access]:
             writes=[ORDERS_BUYERS, FORGET, *TABLE_TOPICS.values()],
         ),
         Access("topics", creates=True),
+        Access(
+            "quarantine",
+            reads=frozenset((topics.QUARANTINE, topics.QUARANTINE_RETRIES)),
+            writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE_RETRIES)),
+        ),
         Access("keda", watches=True),
     ]
 

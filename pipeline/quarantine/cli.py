@@ -1,0 +1,379 @@
+"""``norce-pipeline quarantine``: look at bodies that fit no event model, and try them again after a fix."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import heapq
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline import logs, settings_report, topics
+from pipeline.console import ENVIRONMENT, FAILED, Json, fail, table
+from pipeline.dead_letters.commanding import user
+from pipeline.dead_letters.masking import masked
+from pipeline.events import EVENT_TYPES, Reason, find
+from pipeline.events import TOPICS as EVENT_TOPICS
+from pipeline.quarantine.entries import Filter, Row
+from pipeline.quarantine.reading import Advance, Quarantine, Span
+from pipeline.quarantine.retries import Retry
+from pipeline.quarantine.retrying import Course, NotPublished, Retrier, Rules, Tried
+from pipeline.settings import KafkaSettings, LogSettings, SettingsError, WebhookSettings, load
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at bodies that were taken and fit no event model; try them again after a fix.",
+)
+
+MAX_LISTED = 10_000
+"""Bodies that are listed, the newest; only what is shown of them is held in memory."""
+COLUMNS = ("id", "ce_id", "received", "event type", "reason", "where", "state")
+
+T = TypeVar("T")
+
+EventType = Annotated[str | None, typer.Option("--type", help="Event type that was asked for, in any case.")]
+Why = Annotated[Reason | None, typer.Option("--reason", help="Why it could not be used.")]
+Since = Annotated[datetime | None, typer.Option(help="Received at this time, UTC, or later.")]
+
+
+class NoQuarantineEntry(Exception):
+    """Nothing in quarantine fits what was asked for."""
+
+    def __init__(self, which: str) -> None:
+        super().__init__(f"nothing in quarantine fits {which}")
+
+
+@app.command("list")
+def list_entries(
+    since: Since = None,
+    event_type: EventType = None,
+    reason: Why = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those that were retried as well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the bodies that could not be used: since when, asked for as what, why, and what became of them.
+
+    States: waiting, still_refused (tried again, and it does not fit yet), retrying (a retry was cut short: repeat it),
+    and with --all retried.
+
+    Example: norce-pipeline quarantine list --type OrderReceivedEvent --since 2026-11-22
+    """
+    wanted = Filter(_milliseconds(since), event_type, reason, settled=everything)
+    rows, cut = asyncio.run(_newest(_kafka(), wanted))
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        table([_columns(row) for row in rows], *COLUMNS)
+    else:
+        print("nothing in quarantine" if everything else "nothing in quarantine that was not retried")
+    if cut:
+        print(f"only the newest {MAX_LISTED} are listed; narrow it down with the options", file=sys.stderr)
+
+
+@app.command()
+def show(
+    which: Annotated[str, typer.Argument(metavar="ID", help="partition:offset, or ce_id.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show all of a body in quarantine: headers, what is wrong and where, the body, and what retries came to.
+
+    Example: norce-pipeline quarantine show 3:1042
+    """
+    try:
+        row, retries = asyncio.run(_one(_kafka(), which))
+    except NoQuarantineEntry as error:
+        fail(error, FAILED)
+    document = {
+        **row.json(),
+        "headers": row.entry.headers,
+        "body": _body(row.entry.body, reveal=reveal),
+        "retries": [msgspec.to_builtins(each) for each in retries],
+    }
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        _tell(document, retries)
+
+
+@app.command()
+def retry(
+    which: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="partition:offset, or ce_id.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that were not retried and that the options name.")] = (
+        False
+    ),
+    since: Since = None,
+    event_type: EventType = None,
+    reason: Why = None,
+    event_type_as: Annotated[
+        str | None, typer.Option("--as", metavar="TYPE", help="Event type to take it as, whatever was asked for.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also what was retried before; an event is joined once all the same.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Try bodies again as the connector would now. What fits is published with the id and time it was received with.
+
+    What does not fit stays, with the reason that it has now, and the exit code is 1. NORCE_WEBHOOK_ACCEPT_UNKNOWN_TYPES
+    counts as for the connector.
+
+    Example: norce-pipeline quarantine retry --all --type OrderReceivedEvent --reason wrong_fields --dry-run
+    """
+    if bool(which) == everything or (which and (since or event_type or reason)):
+        raise typer.BadParameter("name ids, or use --all, which --since, --type and --reason narrow down")
+    rules = Rules(_webhook("accept_unknown_types", bool), _known(event_type_as))
+    wanted = Filter(_milliseconds(since), event_type, reason, settled=again)
+    printer = _Printer(as_json=as_json)
+    work = _retry(_kafka(), which or (), wanted, rules, printer, again=again, dry_run=dry_run, yes=yes)
+    try:
+        asyncio.run(work)
+    except NotPublished as error:
+        fail(error, ENVIRONMENT)
+    except NoQuarantineEntry as error:
+        fail(error, FAILED)
+    finally:
+        printer.close()
+    if printer.refused:
+        raise SystemExit(FAILED)
+
+
+# -- finding ---------------------------------------------------------------------------------------------------------
+
+
+def _kafka() -> KafkaSettings:
+    kafka, log = load(KafkaSettings, LogSettings)
+    logs.configure(log)
+    needed = {*EVENT_TOPICS, topics.QUARANTINE, topics.QUARANTINE_RETRIES}
+    asyncio.run(topics.check(kafka, [spec for spec in topics.PUBLIC if spec.name in needed]))
+    return kafka
+
+
+async def _newest(kafka: KafkaSettings, wanted: Filter) -> tuple[list[dict[str, Any]], bool]:
+    """The newest in short, the oldest of them first, and whether older ones were left out."""
+    newest: list[tuple[int, int, int, dict[str, Any]]] = []
+    cut = False
+    async with Quarantine.open(kafka) as quarantine:
+        spans = await quarantine.spans(wanted.since)
+        with _progress("reading the quarantine", spans) as advance:
+            async for row in quarantine.rows(spans, wanted, advance):
+                item = (row.entry.received_at, row.entry.partition, row.entry.offset, row.json())
+                if len(newest) < MAX_LISTED:
+                    heapq.heappush(newest, item)
+                else:
+                    heapq.heappushpop(newest, item)
+                    cut = True
+    return [document for *_, document in sorted(newest)], cut
+
+
+async def _one(kafka: KafkaSettings, which: str) -> tuple[Row, list[Retry]]:
+    async with Quarantine.open(kafka) as quarantine:
+        with _progress("reading the quarantine", []) as advance:
+            rows, _ = await quarantine.find([which], advance)
+        if not rows:
+            raise NoQuarantineEntry(which)
+        return rows[0], await quarantine.retries_of(rows[0].entry)
+
+
+def _milliseconds(since: datetime | None) -> int | None:
+    return None if since is None else int(since.replace(tzinfo=since.tzinfo or UTC).timestamp() * 1000)
+
+
+def _known(event_type: str | None) -> str | None:
+    if event_type is None:
+        return None
+    spec = find(event_type)
+    if spec is None:
+        raise typer.BadParameter(f"{event_type} is none of {', '.join(EVENT_TYPES)}", param_hint="--as")
+    return spec.name
+
+
+def _webhook(name: str, kind: type[T]) -> T:
+    """A setting of the connector, without its secrets having to be there."""
+    try:
+        return TypeAdapter(kind).validate_python(settings_report.value(WebhookSettings, name))
+    except ValidationError as error:
+        raise SettingsError([(WebhookSettings.variable(name), error.errors()[0]["msg"])]) from None
+
+
+# -- retrying --------------------------------------------------------------------------------------------------------
+
+
+async def _retry(
+    kafka: KafkaSettings,
+    which: Sequence[str],
+    wanted: Filter,
+    rules: Rules,
+    printer: _Printer,
+    *,
+    again: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    async with Quarantine.open(kafka) as quarantine:
+        spans = await quarantine.spans(wanted.since)
+        named: list[Row] = []
+        if which:
+            with _progress("reading the quarantine", []) as advance:
+                named, missing = await quarantine.find(which, advance)
+            if missing:
+                raise NoQuarantineEntry(", ".join(missing))
+
+        def rows(advance: Advance) -> AsyncIterator[Row]:
+            return _each(named) if which else quarantine.rows(spans, wanted, advance)
+
+        if not (yes or dry_run):
+            counted = _Counted()
+            with _progress("trying", spans) as advance:
+                await Course(rules, counted.take, again=again).run(rows(advance))
+            counted.ask()
+        with _progress("trying" if dry_run else "retrying", spans) as advance:
+            if dry_run:
+                await Course(rules, printer.take, again=again).run(rows(advance))
+            else:
+                async with Retrier.open(kafka, _webhook("max_body_bytes", int), user()) as retrier:
+                    await Course(rules, printer.take, retrier, again=again).run(rows(advance))
+    if not printer.count:
+        raise NoQuarantineEntry("these options")
+
+
+async def _each(rows: Sequence[Row]) -> AsyncIterator[Row]:
+    for row in rows:
+        yield row
+
+
+class _Counted:
+    """What a retry would come to, for the question before it."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._taken = 0
+
+    def take(self, tried: Tried) -> None:
+        self._taken += tried.record is not None
+        if tried.refusal is not None:
+            self._counts[f"would still be refused: {tried.refusal.reason}"] += 1
+        elif tried.record is not None:
+            self._counts[f"would be published on {tried.record.topic}: {tried.event_type}"] += 1
+
+    def ask(self) -> None:
+        for says, count in sorted(self._counts.items()):
+            print(f"{count}  {says}", file=sys.stderr)
+        if self._taken:
+            typer.confirm(f"Publish {self._taken} events?", abort=True, err=True)
+
+
+class _Printer:
+    """Prints what each body came to, one after the other: there may be millions."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self.count = 0
+        self.refused = 0
+
+    def take(self, tried: Tried) -> None:
+        self.refused += tried.refusal is not None
+        document = _outcome(tried)
+        if self._as_json:
+            print("," if self.count else "[", json.dumps(document, indent=2), sep="\n")
+        else:
+            print(f"{document['id']}  {document['event_type']}: {document['says']}")
+        self.count += 1
+
+    def close(self) -> None:
+        if self._as_json:
+            print("]" if self.count else "[]")
+
+
+def _outcome(tried: Tried) -> dict[str, Any]:
+    entry, refusal, event = tried.row.entry, tried.refusal, tried.event
+    if refusal is not None:
+        outcome, where = "still_refused", f" at {refusal.where}" if refusal.where else ""
+        says = f"still refused, {refusal.reason}{where}: {refusal.detail}"
+    elif event is not None:
+        outcome, says = "retried", f"retried, {event.topic}/{event.partition} offset {event.offset}"
+    elif tried.record is not None:
+        outcome, says = "would_be_retried", f"would be published on {tried.record.topic}"
+    else:
+        outcome, says = "already_retried", "was retried before; --again publishes it once more"
+    return {
+        "id": entry.place,
+        "ce_id": entry.id or None,
+        "event_type": tried.event_type,
+        "outcome": outcome,
+        "event": None if event is None else msgspec.to_builtins(event),
+        "refusal": None if refusal is None else msgspec.to_builtins(refusal),
+        "says": says,
+    }
+
+
+# -- saying ----------------------------------------------------------------------------------------------------------
+
+
+def _columns(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **document,
+        "ce_id": document["ce_id"] or "-",
+        "received": _time(document["received_at"]),
+        "event type": document["event_type"] or "-",
+        "where": document["where"] or "-",
+    }
+
+
+def _body(body: bytes, *, reveal: bool) -> Any:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        shown = {"base64": base64.b64encode(body).decode()}
+        return shown if reveal else masked(shown)
+    return text if reveal else masked(text)
+
+
+def _tell(document: dict[str, Any], retries: Sequence[Retry]) -> None:
+    for name in ("id", "state", "event_type", "reason", "where", "detail", "bytes"):
+        if document[name] != "":
+            print(f"{name:<11} {document[name]}")
+    print(f"{'received':<11} {_time(document['received_at'])}")
+    print("headers:", *(f"{name}: {value}" for name, value in document["headers"].items()), sep="\n  ")
+    body = document["body"]
+    print(f"body:\n{body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)}")
+    if retries:
+        print("retries:", *map(_said, retries), sep="\n  ")
+
+
+def _said(retry: Retry) -> str:
+    said = f"{_time(retry.at)} {retry.outcome} by {retry.by}"
+    if retry.event is not None:
+        said += f", {retry.event_type} on {retry.event.topic}/{retry.event.partition} offset {retry.event.offset}"
+    return said if retry.refusal is None else f"{said}, {retry.refusal.reason}: {retry.refusal.detail}"
+
+
+def _time(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+@contextmanager
+def _progress(text: str, spans: Sequence[Span]) -> Iterator[Advance]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # What is printed meanwhile goes through the progress only if both are on one terminal.
+    shared = sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=shared, transient=True) as progress:
+        task = progress.add_task(text, total=sum([span.stop - span.start for span in spans]) or None)
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+
+        yield advance
