@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import heapq
 import json
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -22,13 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline import logs, settings_report, topics
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, table
 from pipeline.dead_letters.commanding import user
-from pipeline.dead_letters.masking import masked
 from pipeline.events import EVENT_TYPES, Reason, find
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.quarantine.entries import Filter, Row
 from pipeline.quarantine.reading import Advance, Quarantine, Span
 from pipeline.quarantine.retries import Retry
-from pipeline.quarantine.retrying import Course, NotPublished, Retrier, Rules, Tried
+from pipeline.quarantine.retrying import Course, NotPublished, Retrier, Rules
+from pipeline.quarantine.saying import COLUMNS, Counted, Printer, columns, document, tell
 from pipeline.settings import KafkaSettings, LogSettings, SettingsError, WebhookSettings, load
 
 app = typer.Typer(
@@ -38,7 +35,6 @@ app = typer.Typer(
 
 MAX_LISTED = 10_000
 """Bodies that are listed, the newest; only what is shown of them is held in memory."""
-COLUMNS = ("id", "ce_id", "received", "event type", "reason", "where", "state")
 
 T = TypeVar("T")
 
@@ -74,7 +70,7 @@ def list_entries(
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
-        table([_columns(row) for row in rows], *COLUMNS)
+        table([columns(row) for row in rows], *COLUMNS)
     else:
         print("nothing in quarantine" if everything else "nothing in quarantine that was not retried")
     if cut:
@@ -95,16 +91,11 @@ def show(
         row, retries = asyncio.run(_one(_kafka(), which))
     except NoQuarantineEntry as error:
         fail(error, FAILED)
-    document = {
-        **row.json(),
-        "headers": row.entry.headers,
-        "body": _body(row.entry.body, reveal=reveal),
-        "retries": [msgspec.to_builtins(each) for each in retries],
-    }
+    shown = document(row, retries, reveal=reveal)
     if as_json:
-        print(json.dumps(document, indent=2))
+        print(json.dumps(shown, indent=2))
     else:
-        _tell(document, retries)
+        tell(shown, retries)
 
 
 @app.command()
@@ -137,7 +128,7 @@ def retry(
         raise typer.BadParameter("name ids, or use --all, which --since, --type and --reason narrow down")
     rules = Rules(_webhook("accept_unknown_types", bool), _known(event_type_as))
     wanted = Filter(_milliseconds(since), event_type, reason, settled=again)
-    printer = _Printer(as_json=as_json)
+    printer = Printer(as_json=as_json)
     work = _retry(_kafka(), which or (), wanted, rules, printer, again=again, dry_run=dry_run, yes=yes)
     try:
         asyncio.run(work)
@@ -217,7 +208,7 @@ async def _retry(
     which: Sequence[str],
     wanted: Filter,
     rules: Rules,
-    printer: _Printer,
+    printer: Printer,
     *,
     again: bool,
     dry_run: bool,
@@ -236,7 +227,7 @@ async def _retry(
             return _each(named) if which else quarantine.rows(spans, wanted, advance)
 
         if not (yes or dry_run):
-            counted = _Counted()
+            counted = Counted()
             with _progress("trying", spans) as advance:
                 await Course(rules, counted.take, again=again).run(rows(advance))
             counted.ask()
@@ -253,116 +244,6 @@ async def _retry(
 async def _each(rows: Sequence[Row]) -> AsyncIterator[Row]:
     for row in rows:
         yield row
-
-
-class _Counted:
-    """What a retry would come to, for the question before it."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._taken = 0
-
-    def take(self, tried: Tried) -> None:
-        self._taken += tried.record is not None
-        if tried.refusal is not None:
-            self._counts[f"would still be refused: {tried.refusal.reason}"] += 1
-        elif tried.record is not None:
-            self._counts[f"would be published on {tried.record.topic}: {tried.event_type}"] += 1
-
-    def ask(self) -> None:
-        for says, count in sorted(self._counts.items()):
-            print(f"{count}  {says}", file=sys.stderr)
-        if self._taken:
-            typer.confirm(f"Publish {self._taken} events?", abort=True, err=True)
-
-
-class _Printer:
-    """Prints what each body came to, one after the other: there may be millions."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self.count = 0
-        self.refused = 0
-
-    def take(self, tried: Tried) -> None:
-        self.refused += tried.refusal is not None
-        document = _outcome(tried)
-        if self._as_json:
-            print("," if self.count else "[", json.dumps(document, indent=2), sep="\n")
-        else:
-            print(f"{document['id']}  {document['event_type']}: {document['says']}")
-        self.count += 1
-
-    def close(self) -> None:
-        if self._as_json:
-            print("]" if self.count else "[]")
-
-
-def _outcome(tried: Tried) -> dict[str, Any]:
-    entry, refusal, event = tried.row.entry, tried.refusal, tried.event
-    if refusal is not None:
-        outcome, where = "still_refused", f" at {refusal.where}" if refusal.where else ""
-        says = f"still refused, {refusal.reason}{where}: {refusal.detail}"
-    elif event is not None:
-        outcome, says = "retried", f"retried, {event.topic}/{event.partition} offset {event.offset}"
-    elif tried.record is not None:
-        outcome, says = "would_be_retried", f"would be published on {tried.record.topic}"
-    else:
-        outcome, says = "already_retried", "was retried before; --again publishes it once more"
-    return {
-        "id": entry.place,
-        "ce_id": entry.id or None,
-        "event_type": tried.event_type,
-        "outcome": outcome,
-        "event": None if event is None else msgspec.to_builtins(event),
-        "refusal": None if refusal is None else msgspec.to_builtins(refusal),
-        "says": says,
-    }
-
-
-# -- saying ----------------------------------------------------------------------------------------------------------
-
-
-def _columns(document: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **document,
-        "ce_id": document["ce_id"] or "-",
-        "received": _time(document["received_at"]),
-        "event type": document["event_type"] or "-",
-        "where": document["where"] or "-",
-    }
-
-
-def _body(body: bytes, *, reveal: bool) -> Any:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        shown = {"base64": base64.b64encode(body).decode()}
-        return shown if reveal else masked(shown)
-    return text if reveal else masked(text)
-
-
-def _tell(document: dict[str, Any], retries: Sequence[Retry]) -> None:
-    for name in ("id", "state", "event_type", "reason", "where", "detail", "bytes"):
-        if document[name] != "":
-            print(f"{name:<11} {document[name]}")
-    print(f"{'received':<11} {_time(document['received_at'])}")
-    print("headers:", *(f"{name}: {value}" for name, value in document["headers"].items()), sep="\n  ")
-    body = document["body"]
-    print(f"body:\n{body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)}")
-    if retries:
-        print("retries:", *map(_said, retries), sep="\n  ")
-
-
-def _said(retry: Retry) -> str:
-    said = f"{_time(retry.at)} {retry.outcome} by {retry.by}"
-    if retry.event is not None:
-        said += f", {retry.event_type} on {retry.event.topic}/{retry.event.partition} offset {retry.event.offset}"
-    return said if retry.refusal is None else f"{said}, {retry.refusal.reason}: {retry.refusal.detail}"
-
-
-def _time(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 @contextmanager
