@@ -249,9 +249,10 @@ async def _each(rows: Sequence[Row]) -> AsyncIterator[Row]:
 @contextmanager
 def _progress(text: str, spans: Sequence[Span]) -> Iterator[Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
     # What is printed meanwhile goes through the progress only if both are on one terminal.
-    shared = sys.stdout.isatty()
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=shared, transient=True) as progress:
+    shared, unseen = sys.stdout.isatty(), not console.is_terminal
+    with Progress(*columns, console=console, redirect_stdout=shared, transient=True, disable=unseen) as progress:
         task = progress.add_task(text, total=sum([span.stop - span.start for span in spans]) or None)
 
         def advance(count: int) -> None:
