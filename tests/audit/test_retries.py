@@ -220,6 +220,14 @@ def test_a_retried_body_is_counted_once_as_what_its_event_came_to(
     assert (found.problems, found.pending, found.counts) == ({}, [], APPLIED)
 
 
+def test_a_body_is_counted_at_the_very_time_at_which_its_event_is(system: Topics, tmp_path: Path) -> None:
+    """Kafka's time of the body is rounded; a range that begins between the two would count both or neither."""
+    system.kept = replace(system.kept, timestamp=THEN - 1)
+    assert system.audit(tmp_path, Period(THEN)).counts == QUARANTINED
+    system.say(Outcome.RETRIED, system.publish())
+    assert system.audit(tmp_path, Period(THEN)).counts == APPLIED
+
+
 def test_a_time_range_after_the_receipt_does_not_count_it(system: Topics, tmp_path: Path) -> None:
     system.say(Outcome.RETRIED, system.publish())
     assert system.audit(tmp_path, Period(NOW - HOUR)).counts == {}
