@@ -93,8 +93,13 @@ def accesses() -> list[Access]:
             watches=True,
         ),
         Access("topics", creates=True),
+        Access(
+            "quarantine",
+            reads=frozenset((topics.QUARANTINE, topics.QUARANTINE_RETRIES)),
+            writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE_RETRIES)),
+        ),
         Access("keda", watches=True),
-        # For "audit" and "dead-letters", which people run. What is encrypted for each person is not theirs to read.
+        # For "audit", "dead-letters" and "replay", which people run. What is encrypted for each person is not theirs to read.
         Access(
             "operator",
             reads=frozenset(spec.name for spec in all_topics() if spec not in PRIVACY_TOPICS),

@@ -14,6 +14,7 @@ from pipeline import logs, settings_report, topic_configuration, topics
 from pipeline.audit.cli import audit
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, table
 from pipeline.dead_letters.cli import app as dead_letters
+from pipeline.quarantine.cli import app as quarantine
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.replay import cli as replaying
 from pipeline.settings import (
@@ -46,6 +47,7 @@ contract = typer.Typer(no_args_is_help=True, help="Publish, check and show the c
 app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(quarantine, name="quarantine")
 app.command()(audit)
 app.command("replay")(replaying.command)
 

@@ -41,6 +41,7 @@ LOOKUPS: Mapping[str, str] = {
 """The topic of the answers about each kind of thing. One each: keys of different kinds can be the same text."""
 UPDATES = "norce.updates"
 QUARANTINE = "norce.quarantine"
+QUARANTINE_RETRIES = "norce.quarantine.retries"
 DEAD_LETTERS = "norce.dead-letters"
 RESOLUTIONS = "norce.dead-letters.resolutions"
 COMMANDS = "norce.commands"
@@ -119,8 +120,8 @@ class Cleanup(StrEnum):
 class TopicSpec:
     """One topic. ``retention`` is for deleted topics; a compacted one keeps the newest record of each key.
 
-    ``readers`` says who may read a private topic. ``bodies`` marks a topic that holds bodies as Norce sent them: its
-    retention is a setting, ``retention`` is the default.
+    ``readers`` says who may read a private topic. ``bodies`` marks a topic that holds bodies as Norce sent them, or
+    is kept as long as they are: its retention is a setting, ``retention`` is the default.
     """
 
     name: str
@@ -230,6 +231,12 @@ PUBLIC: tuple[TopicSpec, ...] = (
         purpose="authenticated requests whose body or type cannot be used",
         key="none",
         value="the request's body, byte for byte; reason, place and requested type in headers",
+    ),
+    _bodies(
+        name=QUARANTINE_RETRIES,
+        purpose="what became of bodies in quarantine that were retried: published as events or still refused, by whom",
+        key="topic/partition/offset of the body in quarantine",
+        value="retry, JSON",
     ),
     _enriched("orders", "order", "ClientId:ApplicationId:ClientOrderRef"),
     _enriched(

@@ -15,7 +15,7 @@ from connectors.webhook.metrics import Metrics
 from connectors.webhook.outage import Outage
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.records import Record, RecordFactory
-from pipeline.events import EventSpec, Reason, UnusableBody, parse
+from pipeline.events import UnusableBody
 from pipeline.settings import WebhookSettings
 
 log = structlog.get_logger(__name__)
@@ -88,12 +88,8 @@ class Endpoint:
         return answer
 
     def _event(self, scope: Scope, asked: Requested, body: bytes) -> Record:
-        spec: EventSpec = asked.resolve(self._settings.accept_unknown_types)
-        for encoding in header_values(scope, b"content-encoding"):
-            if encoding.strip().lower() not in (b"", b"identity"):
-                # Never unpacked, so there is nothing that could grow.
-                raise UnusableBody(Reason.CONTENT_ENCODED, "the body is compressed", "content-encoding")
-        return self._records.event(spec, parse(spec, body), body)
+        encodings, unknown = header_values(scope, b"content-encoding"), self._settings.accept_unknown_types
+        return self._records.accepted(asked, body, accept_unknown=unknown, encodings=encodings)
 
     def _note_quarantined(self, record: Record, asked: Requested, error: UnusableBody) -> None:
         self._metrics.quarantined.labels(error.reason).inc()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import uuid_utils
 
 from connectors.webhook.event_types import Requested
-from pipeline.events import EventSpec, NorceEvent, UnusableBody
+from pipeline.events import EventSpec, NorceEvent, Reason, UnusableBody, parse
 from pipeline.events.envelope import TYPE_PREFIX
 from pipeline.topics import QUARANTINE
 
@@ -51,6 +51,21 @@ class RecordFactory:
         self._source = source.encode()
         self._mint = mint
         self._now = now
+
+    def accepted(
+        self, requested: Requested, body: bytes, *, accept_unknown: bool, encodings: Iterable[bytes] = ()
+    ) -> Record:
+        """The record of what a request brings. ``encodings`` are its ``content-encoding`` headers.
+
+        Raises:
+            UnusableBody: it is no event.
+        """
+        spec = requested.resolve(accept_unknown)
+        for encoding in encodings:
+            if encoding.strip().lower() not in (b"", b"identity"):
+                # Never unpacked, so there is nothing that could grow.
+                raise UnusableBody(Reason.CONTENT_ENCODED, "the body is compressed", "content-encoding")
+        return self.event(spec, parse(spec, body), body)
 
     def event(self, spec: EventSpec, event: NorceEvent, body: bytes) -> Record:
         """The record of an event, keyed by what it is about."""

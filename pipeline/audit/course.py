@@ -64,6 +64,9 @@ def _read(topics: Reader, rows: Database, groups: Groups, request: Request, prog
     found = snapshot.take(topics, groups, request.period, with_updates=not request.types)
     evidence = Evidence(rows, found, groups, request.period)
     progress.begin("reading", found.records())
+    evidence.retries(topics.read(found.retries, progress.advance))
+    found = found.reaching(evidence.published)
+    evidence.reach(found)
     for spans, load in _parts(found, evidence):
         load(topics.read(spans, progress.advance))
     evidence.begun(topics.read([Span(place, first, first + 1) for place, first in found.begun.items()], _ignore))

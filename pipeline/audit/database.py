@@ -22,8 +22,11 @@ CREATE TABLE outcomes (
 CREATE TABLE letters (place INTEGER, offset INTEGER, stage TEXT, PRIMARY KEY (place, offset, stage)) WITHOUT ROWID;
 CREATE TABLE events (
     place INTEGER, offset INTEGER, time INTEGER, role TEXT, type TEXT, id TEXT, kind TEXT, key TEXT,
-    received_at INTEGER, body BLOB, settled INTEGER, counted INTEGER
+    received_at INTEGER, body BLOB, settled INTEGER, counted INTEGER, origin TEXT
 );
+CREATE TABLE retries (
+    place INTEGER, offset INTEGER, id TEXT, outcome TEXT, gone INTEGER, PRIMARY KEY (place, offset, id)
+) WITHOUT ROWID;
 CREATE TABLE moving (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE floors (topic TEXT, partition INTEGER, time INTEGER, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
 CREATE TABLE places (place INTEGER PRIMARY KEY, topic TEXT, partition INTEGER);

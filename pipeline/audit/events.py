@@ -16,13 +16,25 @@ from pipeline.domain import KINDS_BY_NAME, DomainError, Receipt, State, copies, 
 from pipeline.domain.keys import SUBSCRIPTION_EVENT
 from pipeline.events import EVENT_TYPES
 from pipeline.ledger import EventOutcome
+from pipeline.quarantine.retries import Outcome
 
+# An event whose body was in quarantine first has one origin with it, and with itself if it was retried twice: of these
+# records the first on the event topics is counted, and the others are counted there.
+_TWICE = """
+CREATE TABLE twice AS SELECT id FROM events WHERE role != 'copy' GROUP BY id
+HAVING min(coalesce(origin, place || '@' || offset)) != max(coalesce(origin, place || '@' || offset))
+"""
 _SEEN = """
 SELECT places.topic || '/' || places.partition || '@' || e.offset, e.time, e.role, e.type, e.id, e.kind, e.key,
     e.received_at, e.body, e.settled, o.outcome,
     (SELECT max(r.first) FROM receipts r WHERE r.id = e.id AND r.kind = e.kind AND r.key = e.key),
     EXISTS (SELECT 1 FROM letters l WHERE l.place = e.place AND l.offset = e.offset),
-    twice.id IS NOT NULL
+    twice.id IS NOT NULL,
+    (SELECT t.outcome FROM retries t WHERE t.place = e.place AND t.offset = e.offset AND t.id = e.id AND NOT t.gone),
+    e.origin IS NOT NULL AND EXISTS (
+        SELECT 1 FROM events f WHERE f.id = e.id AND f.role = 'event' AND f.origin = e.origin
+        AND (e.role = 'quarantined' OR (f.place, f.offset) < (e.place, e.offset)))
+    OR EXISTS (SELECT 1 FROM retries t WHERE t.place = e.place AND t.offset = e.offset AND t.id = e.id AND t.gone)
 FROM events e
 JOIN places ON places.place = e.place
 LEFT JOIN outcomes o ON o.place = e.place AND o.writer = 'worker' AND o.offset = e.offset
@@ -30,7 +42,7 @@ LEFT JOIN twice ON twice.id = e.id AND e.role != 'copy'
 WHERE e.counted
 """
 # A receipt says when its event was received, so whether the event can still be on its topic. What is in the table of
-# subscriptions came from the events or from their copies.
+# subscriptions came from the events or from their copies. Where a retry was cut short nobody knows where its event is.
 _UNHEARD = """
 SELECT r.id, r.kind, r.key, r.type, r.received_at FROM receipts r
 LEFT JOIN floors f ON f.topic = r.topic AND f.partition = r.partition
@@ -38,6 +50,7 @@ LEFT JOIN floors c ON r.kind = 'subscription' AND c.topic = ? AND c.partition = 
 WHERE r.received_at >= ? AND r.received_at < ?
     AND (f.topic IS NULL OR r.received_at > f.time * 1000) AND (c.topic IS NULL OR r.received_at > c.time * 1000)
     AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = r.id AND e.kind = r.kind AND e.key = r.key)
+    AND NOT EXISTS (SELECT 1 FROM retries t WHERE t.id = r.id AND t.outcome = 'retrying')
 """
 
 _LETTERS = frozenset({EventOutcome.DEAD, EventOutcome.POISON})
@@ -63,6 +76,10 @@ class Seen(NamedTuple):
     """Whether its receipt is the first of an occurrence; ``None`` if the state holds no receipt of it."""
     dead_letter: bool
     twice: bool
+    retry: str | None
+    """What became of a body in quarantine; ``None`` also if its event may be deleted by now."""
+    elsewhere: bool
+    """Another record stands for it: of a body in quarantine its event, of a repeated event the first one."""
 
     @property
     def about(self) -> str:
@@ -79,15 +96,15 @@ class Events:
 
     def judge(self, tally: Tally) -> Iterator[int]:
         """Count every event and name the ones that do not balance. Yields the number done now and then."""
-        self._database.run(
-            "CREATE TABLE twice AS SELECT id FROM events WHERE role != 'copy' GROUP BY id HAVING count(*) > 1"
-        )
+        self._database.run(_TWICE)
         self._database.run("CREATE UNIQUE INDEX twice_by_id ON twice (id)")
         done = 0
         for done, row in enumerate(self._database.rows(_SEEN), 1):
             seen = Seen(*row)
             if not self._types or seen.event_type in self._types:
-                tally.count(seen.about, seen.time, self._ended(seen))
+                ended = self._ended(seen)
+                if not seen.elsewhere:
+                    tally.count(seen.about, seen.time, ended)
             if done % 1000 == 0:
                 yield 1000
         yield done % 1000
@@ -108,7 +125,8 @@ class Events:
             problems = []
             ended = PENDING
         elif seen.role == QUARANTINED:
-            ended = QUARANTINED
+            cut_short = seen.retry == Outcome.RETRYING and not seen.elsewhere
+            ended = PENDING if cut_short else QUARANTINED
         else:
             ended = seen.outcome or PENDING
         if seen.twice:
@@ -122,6 +140,8 @@ class Events:
     def _problems(self, seen: Seen) -> Iterable[str]:
         """What does not hold of an event, given that whatever follows from it is written."""
         if seen.role == QUARANTINED:
+            if seen.retry == Outcome.RETRIED and not seen.elsewhere:
+                yield "is said to be retried and its event is on no event topic"
             return
         if seen.outcome is None:
             yield "is committed and has no outcome in the ledger"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -17,8 +18,9 @@ from pipeline.domain import KINDS, MalformedKey, UnreadableUpdate, decode_update
 from pipeline.domain.facts import FACT_TYPES, REGISTERS
 from pipeline.domain.keys import SUBSCRIPTION_EVENT
 from pipeline.events import EVENT_TYPES
-from pipeline.events.envelope import UnreadableEnvelope, read_envelope
+from pipeline.events.envelope import RETRIED_FROM_HEADER, UnreadableEnvelope, read_envelope
 from pipeline.ledger import LedgerEntry
+from pipeline.quarantine.retries import decode_retry
 from pipeline.sinks.memory import Sent, digest
 
 ROWS = 5000
@@ -43,6 +45,7 @@ class _Letter(msgspec.Struct):
     source: _LetterSource
 
 
+_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ENTRY = msgspec.json.Decoder(LedgerEntry)
 _LETTER = msgspec.json.Decoder(_Letter)
 
@@ -57,6 +60,8 @@ class Evidence:
         self._numbers: dict[Place, int] = {}
         self._writers = {groups.worker: "worker", groups.connect: "connect", groups.checkout: "checkout"}
         self._kinds = {topics.changelog(groups.worker, kind.table): kind.name for kind in KINDS.values()}
+        self.published: dict[Place, tuple[int, int]] = {}
+        """The lowest and the highest offset of events of this time that were in quarantine first."""
         self._enriched = {topics.ENRICHED[kind.table]: kind.name for kind in KINDS.values()}
 
     def ledger(self, records: Iterable[Any]) -> None:
@@ -81,6 +86,36 @@ class Evidence:
             for first, last in ranges:
                 for offset in range(max(first, span.start), min(last + 1, span.stop)):
                     yield number, writer, offset, outcome
+
+    def retries(self, records: Iterable[Any]) -> None:
+        """What became of bodies in quarantine; the last word about one stands, save that what was retried stays so."""
+
+        def rows() -> Iterator[Row]:
+            for record in records:
+                try:
+                    retry = decode_retry(record.value())
+                except msgspec.MsgspecError as error:
+                    self._unreadable(record, "quarantine retries", str(error))
+                    continue
+                gone = False
+                if retry.event is not None:
+                    place, offset = Place(retry.event.topic, retry.event.partition), retry.event.offset
+                    gone = offset < self._snapshot.begun.get(place, 0)
+                    if self._period.holds(retry.received_at) and not gone:
+                        first, last = self.published.get(place, (offset, offset))
+                        self.published[place] = min(first, offset), max(last, offset)
+                entry = self._number(Place(topics.QUARANTINE, retry.partition))
+                yield entry, retry.offset, retry.event_id, retry.outcome, gone
+
+        self._put(
+            "INSERT INTO retries VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET outcome = excluded.outcome, "
+            "gone = excluded.gone WHERE outcome != 'retried' OR excluded.outcome = 'retried'",
+            rows(),
+        )
+
+    def reach(self, snapshot: Snapshot) -> None:
+        """From now on ``snapshot`` is what is read."""
+        self._snapshot = snapshot
 
     def letters(self, records: Iterable[Any]) -> None:
         """What is in the dead letters, by where it came from."""
@@ -154,15 +189,17 @@ class Evidence:
                 asked = _text(headers.get("norce_event_type"))
                 event_type = asked if asked in EVENT_TYPES else UNKNOWN
                 place, time = Place(record.topic(), record.partition()), record.timestamp()[1]
+                with suppress(UnreadableEnvelope):
+                    time = read_envelope(record.headers() or ()).received_at // 1000  # what its event will have
                 start = self._number(place), record.offset(), time, QUARANTINED, event_type
-                counted = self._period.holds(time)
-                yield *start, _text(headers.get("ce_id")), None, None, None, None, True, counted
+                counted, origin = self._period.holds(time), "/".join(map(str, (*place, record.offset())))
+                yield *start, _text(headers.get("ce_id")), None, None, None, None, True, counted, origin
 
-        self._put("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows())
+        self._put(_EVENT, rows())
 
     def sources(self, records: Iterable[Any]) -> None:
         """Events, and copies of them, with the key of the state that they belong to."""
-        self._put("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(self._event, records))
+        self._put(_EVENT, map(self._event, records))
         self._database.run(
             "INSERT OR IGNORE INTO moving SELECT key FROM events WHERE NOT settled AND key IS NOT NULL",
         )
@@ -171,7 +208,7 @@ class Evidence:
         place, time = Place(record.topic(), record.partition()), record.timestamp()[1]
         role = COPY if place.topic == topics.SUBSCRIPTION_FAILURES else EVENT
         event_type, event_id, received_at, kind = UNKNOWN, _where(place, record.offset()), None, None
-        key = _text(record.key())
+        key, origin = _text(record.key()), None
         try:
             envelope = read_envelope(record.headers() or ())
             event_type, event_id, received_at = envelope.event_type, envelope.event_id, envelope.received_at
@@ -179,10 +216,14 @@ class Evidence:
             kind = None if found is None else KINDS[type(found)].name
         except (UnreadableEnvelope, MalformedKey):
             pass  # the worker has to have put it aside
+        retried_from = dict(record.headers() or ()).get(RETRIED_FROM_HEADER)
+        if role == EVENT and retried_from is not None and received_at is not None:
+            # It stands for the body in quarantine, so it is counted at the time when that was received.
+            origin, time = _text(retried_from), received_at // 1000
         settled, counted = record.offset() < self._snapshot.worker.get(place, 0), self._period.holds(time)
         body = record.value() if event_type in _KEPT else None
         start = self._number(place), record.offset(), time, role, event_type, event_id
-        return *start, kind, key, received_at, body, settled, counted
+        return *start, kind, key, received_at, body, settled, counted, origin
 
     def moving(self, records: Iterable[Any]) -> None:
         """Keys of events that came after what is audited and are not finished."""
@@ -199,6 +240,7 @@ class Evidence:
         rows = [(number, *place) for place, number in self._numbers.items()]
         self._put("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", rows)
         self._database.run("CREATE INDEX events_by_id ON events (id, kind, key)")
+        self._database.run("CREATE INDEX retries_by_id ON retries (id)")
         self._database.run("CREATE INDEX updates_by_key ON updates (target, key, version, offset)")
 
     def _number(self, place: Place) -> int:

@@ -8,7 +8,7 @@ from a record that is not seen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline import topics
@@ -58,6 +58,7 @@ class Snapshot:
     enriched: Sequence[Span]
     updates: Sequence[Span]
     quarantine: Sequence[Span]
+    retries: Sequence[Span]
     sources: Sequence[Span]
     moving: Sequence[Span]
     """Records behind the committed offsets that are not in ``sources``: their keys are in motion."""
@@ -67,8 +68,19 @@ class Snapshot:
     def records(self) -> int:
         """Offsets to read."""
         sent = [span for spans in self.sent.values() for span in spans]
-        parts = (self.ledger, self.letters, self.states, sent, self.enriched, self.updates)
-        return sum([len(span) for spans in (*parts, self.quarantine, self.sources, self.moving) for span in spans])
+        parts = (self.ledger, self.letters, self.states, sent, self.enriched, self.updates, self.quarantine)
+        return sum([len(span) for spans in (*parts, self.retries, self.sources, self.moving) for span in spans])
+
+    def reaching(self, places: Mapping[Place, tuple[int, int]]) -> Snapshot:
+        """With sources that reach as far as the lowest and highest offset of each place.
+
+        An event that was in quarantine first comes long after it was received, so it may be behind the time range.
+        """
+        wider = []
+        for span in self.sources:
+            first, last = places.get(span.place, (span.start, span.stop - 1))
+            wider.append(Span(span.place, min(span.start, first), max(span.stop, last + 1)))
+        return replace(self, sources=wider)
 
 
 def take(reader: Reader, groups: Groups, period: Period, *, with_updates: bool) -> Snapshot:
@@ -84,6 +96,8 @@ def take(reader: Reader, groups: Groups, period: Period, *, with_updates: bool) 
     sent = {target: _from(reader, [topics.changelog(groups.sink(target), "sent")], None) for target in targets}
     enriched = _from(reader, topics.ENRICHED.values(), None)
     updates = _from(reader, [topics.UPDATES], since) if with_updates else []
+    # A retry is announced before its event can be in a state, and said to be done after the event is on its topic.
+    retries = _from(reader, [topics.QUARANTINE_RETRIES], since)
     ends = reader.ends(source_places)
     spans = _between(reader, [place for place in source_places if place.topic in EVENT_TOPICS], since, until)
     spans += _from(reader, [topics.SUBSCRIPTION_FAILURES], since)  # copies are later than what they are copies of
@@ -97,6 +111,7 @@ def take(reader: Reader, groups: Groups, period: Period, *, with_updates: bool) 
         enriched=enriched,
         updates=updates,
         quarantine=_between(reader, reader.places([topics.QUARANTINE]), since, until),
+        retries=retries,
         sources=spans,
         moving=[Span(span.place, max(span.stop, worker[span.place]), ends[span.place][1]) for span in spans],
         begun={place: first for place, (first, _) in ends.items() if first},

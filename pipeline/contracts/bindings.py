@@ -46,6 +46,7 @@ from pipeline.privacy.topics import (
     PERSON_KEYS,
     PRIVACY_TOPICS,
 )
+from pipeline.quarantine.retries import Retry
 from pipeline.reconciliation.records import Reconciliation
 from pipeline.settings import (
     CheckoutSettings,
@@ -86,6 +87,7 @@ RECORDS: Mapping[str, tuple[type, ...]] = {
     topics.ALERTS: (Alert,),
     **{topics.LOOKUPS[kind]: (record,) for kind, record in ANSWERS.items()},
     topics.UPDATES: (ConnectUpdate, CheckoutUpdate),
+    topics.QUARANTINE_RETRIES: (Retry,),
     topics.DEAD_LETTERS: (DeadLetter,),
     topics.RESOLUTIONS: (Resolution,),
     topics.LEDGER: (LedgerEntry,),

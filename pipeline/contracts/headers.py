@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.commands import REPLAY_HEADER
 from pipeline.contracts.framing import CONTENT_TYPE, FRAMED_CONTENT_TYPE
-from pipeline.events.envelope import ORIGIN_HEADER, RECONCILED, TYPE_PREFIX
+from pipeline.events.envelope import ORIGIN_HEADER, RECONCILED, RETRIED_FROM_HEADER, TYPE_PREFIX
 
 Schema = dict[str, Any]
 
@@ -27,11 +27,17 @@ _CLOUD_EVENT: Mapping[str, Schema] = {
         "description": "When it was received, RFC 3339, UTC, six decimals. Norce sends no time of its own",
     },
 }
-_ORIGIN: Mapping[str, Schema] = {
+_HISTORY: Mapping[str, Schema] = {
     ORIGIN_HEADER: {
         "type": "string",
         "description": f"Absent from what Norce sent; {RECONCILED} for an event that never came and was derived from "
         "what Commerce Query tells, so ce_time is when that was",
+    },
+    RETRIED_FROM_HEADER: {
+        "type": "string",
+        "pattern": r"^norce\.quarantine/\d+/\d+$",
+        "description": "Absent from what was taken at once; topic/partition/offset of the body in quarantine that an "
+        "operator retried. ce_id and ce_time are those it was received with; the same event may come twice",
     },
 }
 _JSON: Mapping[str, Schema] = {
@@ -75,7 +81,7 @@ def event_headers(event_type: str) -> Schema:
         {"ce_partitionkey": {"type": "string", "description": "The record's key"}},
         _JSON,
     )
-    schema["properties"] |= {name: dict(part) for name, part in _ORIGIN.items()}
+    schema["properties"] |= {name: dict(part) for name, part in _HISTORY.items()}
     return schema
 
 

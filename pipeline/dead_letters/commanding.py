@@ -110,10 +110,11 @@ def _drop(row: Row, reason: str, everything: bool) -> Order:
 
 def signed(reason: str) -> dict[str, Any]:
     """What every command says: an id of its own, who gives it and why."""
-    return {"id": str(uuid.uuid4()), "by": _user(), "reason": reason}
+    return {"id": str(uuid.uuid4()), "by": user(), "reason": reason}
 
 
-def _user() -> str:
+def user() -> str:
+    """Who gives a command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -18,6 +18,9 @@ ORIGIN_HEADER = "norce_origin"
 RECONCILED = "reconciled"
 """The origin of an event that never came and was derived from what Commerce Query tells; its id begins with it too."""
 
+RETRIED_FROM_HEADER = "norce_retried_from"
+"""Header of an event whose body was in quarantine first: ``topic/partition/offset`` of its entry there."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

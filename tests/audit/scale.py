@@ -129,6 +129,7 @@ def main(orders: int, folder: Path) -> dict[str, Any]:
         enriched=empty,
         updates=[Span(UPDATES, 0, orders)],
         quarantine=empty,
+        retries=empty,
         sources=[Span(EVENTS, 0, 4 * orders)],
         moving=empty,
         begun={},

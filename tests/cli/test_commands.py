@@ -78,6 +78,10 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "dead-letters show",
         "dead-letters release",
         "dead-letters drop",
+        "quarantine",
+        "quarantine list",
+        "quarantine show",
+        "quarantine retry",
     ],
 )
 def test_every_command_explains_itself(words: str) -> None:
@@ -171,7 +175,15 @@ def test_a_connect_sink_that_could_not_keep_an_orders_status_does_not_start() ->
 
 @pytest.mark.parametrize(
     "words",
-    [["worker"], ["sink", "connect"], ["topics", "create"], ["topics", "list"], ["dead-letters", "list"]],
+    [
+        ["worker"],
+        ["sink", "connect"],
+        ["topics", "create"],
+        ["topics", "list"],
+        ["dead-letters", "list"],
+        ["quarantine", "list"],
+        ["quarantine", "retry", "--all"],
+    ],
     ids=" ".join,
 )
 def test_an_unreachable_broker_is_a_named_error(words: list[str]) -> None:

@@ -47,6 +47,7 @@ from pipeline.events.envelope import read_envelope
 from pipeline.lookup.records import looked_up
 from pipeline.privacy.keeper import Keeper
 from pipeline.privacy.topics import ORDERS_BUYERS
+from pipeline.quarantine.retries import Outcome, Published, Refusal, Retry, encode_retry
 from pipeline.reconciliation.compare import Difference, Kind, Missing
 from pipeline.reconciliation.publish import record_of
 from pipeline.reconciliation.records import Sweep
@@ -221,6 +222,26 @@ def test_what_a_replay_did_and_the_updates_that_it_forces_keep_the_contract() ->
     for update in derive(None, view, DEFAULT_POLICIES):
         headers = (*JSON, (REPLAY_HEADER, b"c"))
         assert kind_of(Written(topics.UPDATES, KEY.text.encode(), encode_update(update), headers)) == "CheckoutUpdate"
+
+
+def test_what_became_of_a_body_in_quarantine_keeps_the_contract() -> None:
+    event = Published(topic=CONFIRMED.topic, partition=0, offset=1)
+    refusal = Refusal(reason="wrong_fields", detail="Source: missing", where="Source")
+    for outcome, where, why in (("retrying", None, None), ("retried", event, None), ("still_refused", None, refusal)):
+        retry = Retry(
+            command="c",
+            by="somebody",
+            partition=0,
+            offset=2,
+            event_id="e",
+            received_at=1,
+            event_type=CONFIRMED.name,
+            outcome=Outcome(outcome),
+            event=where,
+            refusal=why,
+            at=2,
+        )
+        assert kind_of(made(topics.QUARANTINE_RETRIES, b"norce.quarantine/0/2", encode_retry(retry))) == "Retry"
 
 
 def test_every_error_of_the_norce_clients_says_what_a_dead_letter_needs() -> None:

@@ -28,3 +28,11 @@ def test_what_is_no_object_is_hidden_as_a_whole(value: Any) -> None:
 def test_an_absent_value_stays_absent() -> None:
     assert masked(None) is None
     assert masked('{"Email": null}') == {"Email": None}
+
+
+def test_free_text_is_masked_as_in_everything_that_is_derived_from_it() -> None:
+    body = {"FirstName": "Planted", "deeper": [{"ErrorMessage": "call +46 70 000 00 00"}]}
+    body["errormessage"] = "Planted asked planted@example.com about code 12"
+    shown = masked(json.dumps(body))
+    assert shown["errormessage"] == "[person] asked [e-mail] about code 12"
+    assert shown["deeper"] == [{"ErrorMessage": "call [number]"}]

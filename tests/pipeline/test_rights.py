@@ -9,19 +9,24 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
+from connectors.webhook.event_types import Requested
+from connectors.webhook.records import RecordFactory
 from pipeline import topics
 from pipeline.access import accesses
 from pipeline.broker import KafkaCluster
 from pipeline.broker.ports import free_ports
+from pipeline.events import Reason, UnusableBody
 from pipeline.run.stack import PROCESSES
 from pipeline.settings import KafkaSettings, SettingsError, load
 from pipeline.strimzi import user_resources
 from tests.pipeline.certificates import Authority
 from tests.pipeline.system import System
+from tests.support.kafka import read_all
 from tests.support.processes import Process
 
 PATTERNS = {"literal": ResourcePatternType.LITERAL, "prefix": ResourcePatternType.PREFIXED}
@@ -118,6 +123,27 @@ async def test_every_process_does_its_work_with_the_rights_it_is_given(
             assert await system.failed_checks() == []
         finally:
             await system.stack.stop()
+
+
+async def test_an_operator_retries_what_is_in_quarantine_with_the_rights_of_that_user(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    guarded.grant()
+    kafka = KafkaSettings.model_validate({"KAFKA_BOOTSTRAP_SERVERS": guarded.cluster.bootstrap_servers})
+    one = kafka.model_copy(update={"partitions": 1, "replication_factor": 1, "min_insync_replicas": 1})
+    await topics.create(one, topics.PUBLIC)
+    body = b'{"ClientId": 1, "ApplicationId": 2, "ClientOrderRef": "77", "Source": "WEB"}'
+    refused = UnusableBody(Reason.UNKNOWN_EVENT_TYPE, "the catalogue has no such event type")
+    record = RecordFactory("/norce").quarantined(Requested(("OrderRecievedEvent",)), refused, body)
+    async with AIOKafkaProducer(bootstrap_servers=guarded.cluster.bootstrap_servers) as producer:
+        await producer.send_and_wait(record.topic, record.value, headers=record.headers)
+    words = ("quarantine", "retry", "--all", "--as", "OrderReceivedEvent", "--yes")
+    program = Process("-m", "pipeline.cli", *words, log=tmp_path / "retry.log")
+    settings = {"NORCE_KAFKA_PARTITIONS": "1", "NORCE_KAFKA_REPLICATION_FACTOR": "1"}
+    program.environment |= {**settings, "NORCE_KAFKA_MIN_INSYNC_REPLICAS": "1", **guarded.environment("quarantine")}
+    assert await asyncio.to_thread(program.start().wait, 60) == 0, program.log.read_text()
+    assert "0:0  OrderReceivedEvent: retried, norce.events.order/0 offset 0" in program.log.read_text()
+    assert [each.value for each in await read_all(guarded.cluster.bootstrap_servers, "norce.events.order")] == [body]
 
 
 async def test_a_user_without_rights_sees_no_topics_and_one_without_a_certificate_no_broker(
