@@ -99,7 +99,7 @@ def accesses() -> list[Access]:
             writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE_RETRIES)),
         ),
         Access("keda", watches=True),
-        # For "audit", "dead-letters" and "replay", which people run. What is encrypted for each person is not theirs to read.
+        # For people: "audit", "dead-letters", "replay". What is encrypted for each person is not theirs to read.
         Access(
             "operator",
             reads=frozenset(spec.name for spec in all_topics() if spec not in PRIVACY_TOPICS),

@@ -15,7 +15,7 @@ import pytest
 from connectors.webhook.event_types import Requested
 from connectors.webhook.records import Record, RecordFactory
 from pipeline import topics
-from pipeline.audit.course import Request, Silent, compare
+from pipeline.audit.course import Request, compare
 from pipeline.audit.database import database
 from pipeline.audit.evidence import Evidence
 from pipeline.audit.reading import Place, Span
@@ -23,6 +23,7 @@ from pipeline.audit.snapshot import Groups, Period, Snapshot
 from pipeline.domain import Arrival, OrderKey, advance
 from pipeline.events import Reason, UnusableBody
 from pipeline.ledger import LedgerEntry
+from pipeline.progress import Silent
 from pipeline.quarantine.entries import Entry
 from pipeline.quarantine.retries import Outcome, Published, Retry, encode_retry
 from pipeline.quarantine.retrying import Rules, event_of
