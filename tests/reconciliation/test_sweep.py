@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from connectors.query import Span
 from connectors.simulator import checkout_channels
 from pipeline import topics
 from pipeline.broker import KafkaCluster
+from pipeline.broker.ports import free_ports
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.settings import CheckoutSettings
 from tests.pipeline.system import System
@@ -171,6 +173,26 @@ async def test_what_the_worker_has_not_joined_yet_is_not_taken_for_missing(sweep
     assert not swept.complete
     assert "NORCE_RECONCILE_WORKER_GROUP" in str(swept.problem)
     assert len(await sweeps.reconciled()) == known
+
+
+async def test_sweeps_that_repeat_are_counted_where_prometheus_reads(sweeps: Sweeps) -> None:
+    (port,) = free_ports(1)
+    process = await sweeps.start("--application", "101:1012", "--every", "1", port=port)
+
+    async def complete() -> float:
+        try:
+            text = (await sweeps.system.client.get(f"http://127.0.0.1:{port}/metrics")).text
+        except httpx.TransportError:
+            return 0.0
+        found = re.search(r'^norce_pipeline_sweeps_total\{outcome="complete"\} (.*)$', text, re.M)
+        assert found is None or "norce_pipeline_sweep_last_complete_seconds 1." in text
+        return 0.0 if found is None else float(found[1])
+
+    try:
+        await until(complete, lambda count: count >= 2, tries=900)
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
 async def test_an_order_that_norce_does_not_know_is_told(sweeps: Sweeps) -> None:
