@@ -97,7 +97,11 @@ async def guarded(authority: Authority, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.long
-async def test_every_process_does_its_work_with_the_rights_it_is_given(guarded: Guarded, tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+async def test_every_process_does_its_work_with_the_rights_it_is_given(
+    guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.run.stack.READY_SECONDS", 200.0)  # a process that lacks rights waits for ever
     guarded.grant()
     async with httpx.AsyncClient(timeout=10.0) as client:
         system = await System.make(guarded.cluster, tmp_path, client, {"NORCE_SIMULATOR_ORDERS": 20})
