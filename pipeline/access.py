@@ -13,9 +13,18 @@ from pipeline.agents.app import AGENTS
 from pipeline.drift import DRIFT_TABLES
 from pipeline.drift.topics import DRIFT
 from pipeline.events import TOPICS as EVENT_TOPICS
+from pipeline.lookup.app import READ as LOOKED_UP
 from pipeline.privacy.identifiers import PERSONAL_TOPICS
-from pipeline.privacy.topics import FORGET, ORDERS_BUYERS, TABLE_TOPICS
-from pipeline.settings import CheckoutSettings, ConnectSettings, DriftSettings, PrivacySettings, WorkerSettings
+from pipeline.privacy.topics import FORGET, KEY_CHECKS, ORDERS_BUYERS, TABLE_TOPICS
+from pipeline.reconciliation.publish import TOPICS as RECONCILED_TOPICS
+from pipeline.settings import (
+    CheckoutSettings,
+    ConnectSettings,
+    DriftSettings,
+    LookupSettings,
+    PrivacySettings,
+    WorkerSettings,
+)
 from pipeline.settings_report import value
 
 PREFIX = "norce"
@@ -31,30 +40,45 @@ class Access:
     writes: frozenset[str] = frozenset()
     group: str | None = None
     creates: bool = False
-    """Topics of the prefix."""
+    """Topics of the prefix, and sees how they are configured."""
     watches: bool = False
     """How far behind groups of the prefix are."""
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics that it reads or writes."""
+        return self.reads | self.writes
+
 
 def accesses() -> list[Access]:
-    """The users of the processes, of ``topics create`` and of the autoscaler."""
+    """The users of the processes, of the commands that operators give, and of the autoscaler."""
+    worker = value(WorkerSettings, "group")
     return [
         Access("webhook", writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE))),
         _stateful(
             "worker",
-            value(WorkerSettings, "group"),
+            worker,
             topics.WORKER_TABLES,
-            reads=[name for read in AGENTS.values() for name in read],
+            reads=[topics.COMMANDS, *(name for read in AGENTS.values() for name in read)],
             writes=[
                 *topics.ENRICHED.values(),
                 topics.ALERTS,
                 topics.SUBSCRIPTION_FAILURES,
                 topics.UPDATES,
                 topics.DEAD_LETTERS,
+                topics.RESOLUTIONS,
+                topics.LEDGER,
             ],
         ),
         _sink("sink-connect", value(ConnectSettings, "group")),
         _sink("sink-checkout", value(CheckoutSettings, "group")),
+        _stateful(
+            "lookup",
+            value(LookupSettings, "group"),
+            topics.LOOKUP_TABLES,
+            reads=LOOKED_UP,
+            writes=[*topics.LOOKUPS.values(), topics.DEAD_LETTERS],
+        ),
         _stateful(
             "drift",
             value(DriftSettings, "group"),
@@ -66,18 +90,42 @@ def accesses() -> list[Access]:
             "privacy",
             value(PrivacySettings, "group"),
             (),
-            reads=[*PERSONAL_TOPICS, FORGET, *TABLE_TOPICS.values()],
-            writes=[ORDERS_BUYERS, FORGET, *TABLE_TOPICS.values()],
+            reads=[*PERSONAL_TOPICS, FORGET, KEY_CHECKS, *TABLE_TOPICS.values()],
+            writes=[ORDERS_BUYERS, FORGET, KEY_CHECKS, *TABLE_TOPICS.values()],
         ),
+        Access(
+            "reconcile",
+            reads=frozenset((topics.ORDERS_ENRICHED,)),
+            writes=frozenset(RECONCILED_TOPICS),
+            watches=True,
+        ),
+        Access("audit", reads=_audited(worker), watches=True),
+        Access(
+            "dead-letters",
+            reads=frozenset((topics.DEAD_LETTERS, topics.RESOLUTIONS, topics.changelog(worker, topics.PARKED_TABLE))),
+            writes=frozenset((topics.COMMANDS,)),
+        ),
+        # Who forgets and reveals persons.
+        Access("persons", reads=frozenset(TABLE_TOPICS.values()), writes=frozenset((FORGET,)), watches=True),
         Access("topics", creates=True),
         Access("keda", watches=True),
     ]
 
 
 def _sink(user: str, group: str) -> Access:
-    return _stateful(user, group, topics.SINK_TABLES, reads=[topics.UPDATES], writes=[topics.DEAD_LETTERS])
+    return _stateful(
+        user, group, topics.SINK_TABLES, reads=[topics.UPDATES], writes=[topics.DEAD_LETTERS, topics.LEDGER]
+    )
 
 
 def _stateful(user: str, group: str, tables: Iterable[str], *, reads: Iterable[str], writes: Iterable[str]) -> Access:
     changelogs = [topics.changelog(group, table) for table in tables]
     return Access(user, frozenset((*reads, *changelogs)), frozenset((*writes, *changelogs)), group)
+
+
+def _audited(worker: str) -> frozenset[str]:
+    sinks = (value(ConnectSettings, "group"), value(CheckoutSettings, "group"))
+    changelogs = [topics.changelog(worker, table) for table in topics.ENRICHED]
+    changelogs += [topics.changelog(group, table) for group in sinks for table in topics.SINK_TABLES]
+    compared = (topics.SUBSCRIPTION_FAILURES, topics.UPDATES, topics.QUARANTINE, topics.DEAD_LETTERS, topics.LEDGER)
+    return frozenset((*EVENT_TOPICS, *topics.ENRICHED.values(), *topics.LOOKUPS.values(), *compared, *changelogs))

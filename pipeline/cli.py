@@ -12,6 +12,7 @@ import typer
 
 from pipeline import logs, settings_report, topic_configuration, topics
 from pipeline.audit.cli import audit
+from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.reconciliation import cli as reconciliation
@@ -97,9 +98,11 @@ def webhook() -> None:
 
 def _check_partitions(kafka: KafkaSettings) -> None:
     """Events must not go to other partitions than the worker's state; a Kafka that is away is waited for instead."""
+    from pipeline import rights
+
     try:
-        asyncio.run(topics.check(kafka, topics.PUBLIC))
-    except (topics.BrokerUnreachable, topics.TopicMissing) as error:
+        rights.check(kafka, "webhook", topics.PUBLIC)
+    except (BrokerUnreachable, topics.TopicMissing) as error:
         print(f"warning: {type(error).__name__}: {error}; answering 503 until that changes", file=sys.stderr)
 
 
@@ -221,6 +224,9 @@ def topics_list(as_json: Json = False) -> None:
 def topics_export(
     users: Annotated[bool, typer.Option("--users", help="The users of the processes and their rights.")] = False,
     cluster: Annotated[str, typer.Option(help="Name of the Strimzi cluster.")] = "kafka",
+    passwords: Annotated[
+        bool, typer.Option("--passwords", help="Users log in with SCRAM-SHA-512 instead of certificates.")
+    ] = False,
 ) -> None:
     """Print the topics, or the users with their rights, as resources of Strimzi. No broker is asked.
 
@@ -229,7 +235,7 @@ def topics_export(
     from pipeline import access, strimzi
 
     if users:
-        print(strimzi.dump(strimzi.user_resources(access.accesses(), cluster)), end="")
+        print(strimzi.dump(strimzi.user_resources(access.accesses(), cluster, passwords=passwords)), end="")
         return
     # The settings ask for a broker, which this command has no use for.
     os.environ.setdefault(KafkaSettings.variable("bootstrap_servers"), "unused:9092")
