@@ -86,12 +86,14 @@ def webhook() -> None:
 
     Example: NORCE_WEBHOOK_SECRETS=... norce-pipeline webhook
     """
-    from connectors.webhook import CannotListen, serve
+    from connectors.webhook import CannotListen, UnusableCertificate, serve
 
     kafka, group = read(KafkaSettings, WebhookSettings)
     _check_partitions(kafka)
     try:
         raise SystemExit(serve(group, kafka))
+    except UnusableCertificate as error:
+        fail(error, USAGE, "They are what NORCE_WEBHOOK_TLS_CERT_FILE and NORCE_WEBHOOK_TLS_KEY_FILE name.")
     except CannotListen as error:
         fail(error, ENVIRONMENT)
 
