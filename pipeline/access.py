@@ -106,7 +106,9 @@ def accesses() -> list[Access]:
             writes=frozenset((topics.COMMANDS,)),
         ),
         # Who forgets and reveals persons.
-        Access("persons", reads=frozenset(TABLE_TOPICS.values()), writes=frozenset((FORGET,)), watches=True),
+        Access(
+            "persons", reads=frozenset((KEY_CHECKS, *TABLE_TOPICS.values())), writes=frozenset((FORGET,)), watches=True
+        ),
         Access("topics", creates=True),
         Access("keda", watches=True),
     ]

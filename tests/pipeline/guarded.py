@@ -49,7 +49,7 @@ class Guarded:
             "NORCE_KAFKA_REQUEST_TIMEOUT": "5",
         }
         if proof == "password":
-            self._let_in(f"norce-{user}", password(user))
+            self.let_in(f"norce-{user}", password(user))
             return found | {"NORCE_KAFKA_SASL_USERNAME": f"norce-{user}", "NORCE_KAFKA_SASL_PASSWORD": password(user)}
         certificate, key = self.authority.issue(f"norce-{user}")
         return found | {"NORCE_KAFKA_TLS_CERT_FILE": str(certificate), "NORCE_KAFKA_TLS_KEY_FILE": str(key)}
@@ -80,6 +80,21 @@ class Guarded:
         """Give every user its rights."""
         self.grant(rule for access in accesses() for rule in self.rules(access.user))
 
+    def grant_everything(self, user: str) -> None:
+        """Let one user do what all processes do."""
+        self.grant(
+            AclBinding(
+                kind,
+                "norce",
+                ResourcePatternType.PREFIXED,
+                f"User:{user}",
+                "*",
+                AclOperation.ALL,
+                AclPermissionType.ALLOW,
+            )
+            for kind in (ResourceType.TOPIC, ResourceType.GROUP)
+        )
+
     def withdraw(self, rules: Iterable[AclBinding]) -> None:
         filters = [
             AclBindingFilter(
@@ -96,7 +111,8 @@ class Guarded:
         for withdrawn in self._admin.delete_acls(filters).values():
             withdrawn.result(20)
 
-    def _let_in(self, user: str, secret: str) -> None:
+    def let_in(self, user: str, secret: str) -> None:
+        """Make a user with a password, or give it another one."""
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         upsertion = UserScramCredentialUpsertion(user, info, secret.encode())
         for done in self._admin.alter_user_scram_credentials([upsertion]).values():
