@@ -119,7 +119,9 @@ def _refused_somebody(norce: Mapping[str, Any]) -> bool:
 async def _asked(system: System) -> dict[str, bytes]:
     """What everybody who reaches a port is told."""
     seen: dict[str, bytes] = {}
-    for name in PROCESSES:
+    running = [name for name, process in system.stack.processes.items() if process.returncode is None]
+    assert set(PROCESSES) - set(running) <= {"lookup"}, "it ends when its secret is refused"
+    for name in running:
         for path in ("/metrics", "/readyz", "/livez", "/openapi.json", "/simulator/state"):
             seen[name + path] = (await system.client.get(system.stack.url(name) + path)).content
     wrong = {"x-norce-secret": f"x{system.stack.environment['NORCE_WEBHOOK_SECRETS']}"}
@@ -159,8 +161,11 @@ async def _mistakes(system: System, folder: Path, secrets: Mapping[str, str]) ->
 
 
 async def _crashes(system: System) -> None:
-    """Every process leaves its stacks behind."""
+    """Every process leaves its stacks behind; that of the look-ups has ended, since its secret was refused."""
     for name, process in system.stack.processes.items():
+        if name == "lookup":
+            await process.wait()
+            continue
         process.send(signal.SIGABRT)
         await process.wait()
         assert "Fatal Python error: Aborted" in process.log.read_text(errors="replace"), name
