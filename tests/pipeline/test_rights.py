@@ -100,7 +100,7 @@ async def test_every_process_does_its_work_with_the_rights_it_is_given(
 def _sweep(system: System) -> dict[str, str]:
     names = ("QUERY_URL", "TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET", "SCOPE")
     found = {f"NORCE_RECONCILE_{name}": system.stack.environment[f"NORCE_LOOKUP_{name}"] for name in names}
-    return found | {"NORCE_RECONCILE_APPLICATIONS": system.stack.environment["NORCE_LOOKUP_APPLICATIONS"]}
+    return found | {"NORCE_RECONCILE_APPLICATIONS": "103:1031,103:1032"}
 
 
 @pytest.mark.timeout(180)
