@@ -36,7 +36,7 @@ COMPILE := $(UV) pip compile --python $(BIN)/python --quiet --universal --genera
 
 .PHONY: help
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(INSTALLED) ## Show the pipeline at work on this machine until Ctrl-C (ARGS=--exit: end after the scenario)
@@ -79,6 +79,10 @@ lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, dec
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .cache/import-linter
 	$(BIN)/deptry pipeline connectors
+
+.PHONY: audit-dependencies
+audit-dependencies: $(INSTALLED_DEV) ## Look dependencies up among known vulnerabilities (ARGS="--ignore-vuln ID": but not this one)
+	@$(BIN)/python .ci/audit_dependencies.py $(ARGS)
 
 .PHONY: format
 format: $(INSTALLED_DEV) ## Format the code and mend what can be mended

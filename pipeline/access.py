@@ -13,9 +13,10 @@ from pipeline.agents.app import AGENTS
 from pipeline.drift import DRIFT_TABLES
 from pipeline.drift.topics import DRIFT
 from pipeline.events import TOPICS as EVENT_TOPICS
-from pipeline.events.registry import ORDER_TOPIC, PAYMENT_TOPIC, SUBSCRIPTION_TOPIC
+from pipeline.lookup.app import READ as LOOKED_UP
 from pipeline.privacy.identifiers import PERSONAL_TOPICS
-from pipeline.privacy.topics import FORGET, KEY_CHECKS, ORDERS_BUYERS, PRIVACY_TOPICS, TABLE_TOPICS
+from pipeline.privacy.topics import FORGET, KEY_CHECKS, ORDERS_BUYERS, TABLE_TOPICS
+from pipeline.reconciliation.publish import TOPICS as RECONCILED_TOPICS
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -24,7 +25,7 @@ from pipeline.settings import (
     PrivacySettings,
     WorkerSettings,
 )
-from pipeline.settings_report import all_topics, value
+from pipeline.settings_report import value
 
 PREFIX = "norce"
 """What the names of all topics and consumer groups begin with."""
@@ -39,20 +40,26 @@ class Access:
     writes: frozenset[str] = frozenset()
     group: str | None = None
     creates: bool = False
-    """Topics of the prefix."""
+    """Topics of the prefix, and sees how they are configured."""
     watches: bool = False
     """How far behind groups of the prefix are."""
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics that it reads or writes."""
+        return self.reads | self.writes
+
 
 def accesses() -> list[Access]:
-    """The users of the processes, of ``topics create``, of the autoscaler, and of people who operate the pipeline."""
+    """The users of the processes, of the commands that operators give, and of the autoscaler."""
+    worker = value(WorkerSettings, "group")
     return [
         Access("webhook", writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE))),
         _stateful(
             "worker",
-            value(WorkerSettings, "group"),
+            worker,
             topics.WORKER_TABLES,
-            reads=[*(name for read in AGENTS.values() for name in read), topics.COMMANDS],
+            reads=[topics.COMMANDS, *(name for read in AGENTS.values() for name in read)],
             writes=[
                 *topics.ENRICHED.values(),
                 topics.ALERTS,
@@ -65,6 +72,13 @@ def accesses() -> list[Access]:
         ),
         _sink("sink-connect", value(ConnectSettings, "group")),
         _sink("sink-checkout", value(CheckoutSettings, "group")),
+        _stateful(
+            "lookup",
+            value(LookupSettings, "group"),
+            topics.LOOKUP_TABLES,
+            reads=LOOKED_UP,
+            writes=[*topics.LOOKUPS.values(), topics.DEAD_LETTERS],
+        ),
         _stateful(
             "drift",
             value(DriftSettings, "group"),
@@ -79,33 +93,35 @@ def accesses() -> list[Access]:
             reads=[*PERSONAL_TOPICS, FORGET, KEY_CHECKS, *TABLE_TOPICS.values()],
             writes=[ORDERS_BUYERS, FORGET, KEY_CHECKS, *TABLE_TOPICS.values()],
         ),
-        _stateful(
-            "lookup",
-            value(LookupSettings, "group"),
-            topics.LOOKUP_TABLES,
-            reads=[topics.ENRICHED[name] for name in ("orders", "products", "invoices")],
-            writes=[*topics.LOOKUPS.values(), topics.DEAD_LETTERS],
-        ),
         Access(
             "reconcile",
             reads=frozenset((topics.ORDERS_ENRICHED,)),
-            writes=frozenset((ORDER_TOPIC, PAYMENT_TOPIC, SUBSCRIPTION_TOPIC, topics.RECONCILIATION)),
+            writes=frozenset(RECONCILED_TOPICS),
             watches=True,
         ),
-        Access("topics", creates=True),
+        Access("audit", reads=_audited(worker), watches=True),
+        Access(
+            "dead-letters",
+            reads=frozenset((topics.DEAD_LETTERS, topics.RESOLUTIONS, topics.changelog(worker, topics.PARKED_TABLE))),
+            writes=frozenset((topics.COMMANDS,)),
+        ),
+        Access(
+            "replay",
+            reads=_audited(worker) | {topics.RESOLUTIONS, topics.changelog(worker, topics.PARKED_TABLE)},
+            writes=frozenset((topics.COMMANDS,)),
+            watches=True,
+        ),
         Access(
             "quarantine",
             reads=frozenset((topics.QUARANTINE, topics.QUARANTINE_RETRIES)),
             writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE_RETRIES)),
         ),
-        Access("keda", watches=True),
-        # For people: "audit", "dead-letters", "replay". What is encrypted for each person is not theirs to read.
+        # Who forgets and reveals persons.
         Access(
-            "operator",
-            reads=frozenset(spec.name for spec in all_topics() if spec not in PRIVACY_TOPICS),
-            writes=frozenset((topics.COMMANDS,)),
-            watches=True,
+            "persons", reads=frozenset((KEY_CHECKS, *TABLE_TOPICS.values())), writes=frozenset((FORGET,)), watches=True
         ),
+        Access("topics", creates=True),
+        Access("keda", watches=True),
     ]
 
 
@@ -118,3 +134,13 @@ def _sink(user: str, group: str) -> Access:
 def _stateful(user: str, group: str, tables: Iterable[str], *, reads: Iterable[str], writes: Iterable[str]) -> Access:
     changelogs = [topics.changelog(group, table) for table in tables]
     return Access(user, frozenset((*reads, *changelogs)), frozenset((*writes, *changelogs)), group)
+
+
+def _audited(worker: str) -> frozenset[str]:
+    sinks = (value(ConnectSettings, "group"), value(CheckoutSettings, "group"))
+    changelogs = [topics.changelog(worker, table) for table in topics.ENRICHED]
+    changelogs += [topics.changelog(group, table) for group in sinks for table in topics.SINK_TABLES]
+    compared = (topics.SUBSCRIPTION_FAILURES, topics.UPDATES, topics.DEAD_LETTERS, topics.LEDGER)
+    refused = (topics.QUARANTINE, topics.QUARANTINE_RETRIES)
+    shown = (*topics.ENRICHED.values(), *topics.LOOKUPS.values())
+    return frozenset((*EVENT_TOPICS, *refused, *shown, *compared, *changelogs))

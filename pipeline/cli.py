@@ -12,6 +12,7 @@ import typer
 
 from pipeline import logs, settings_report, topic_configuration, topics
 from pipeline.audit.cli import audit
+from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.quarantine.cli import app as quarantine
@@ -89,21 +90,25 @@ def webhook() -> None:
 
     Example: NORCE_WEBHOOK_SECRETS=... norce-pipeline webhook
     """
-    from connectors.webhook import CannotListen, serve
+    from connectors.webhook import CannotListen, UnusableCertificate, serve
 
     kafka, group = read(KafkaSettings, WebhookSettings)
     _check_partitions(kafka)
     try:
         raise SystemExit(serve(group, kafka))
+    except UnusableCertificate as error:
+        fail(error, USAGE, "They are what NORCE_WEBHOOK_TLS_CERT_FILE and NORCE_WEBHOOK_TLS_KEY_FILE name.")
     except CannotListen as error:
         fail(error, ENVIRONMENT)
 
 
 def _check_partitions(kafka: KafkaSettings) -> None:
     """Events must not go to other partitions than the worker's state; a Kafka that is away is waited for instead."""
+    from pipeline import rights
+
     try:
-        asyncio.run(topics.check(kafka, topics.PUBLIC))
-    except (topics.BrokerUnreachable, topics.TopicMissing) as error:
+        rights.check(kafka, "webhook", topics.PUBLIC)
+    except (BrokerUnreachable, topics.TopicMissing) as error:
         print(f"warning: {type(error).__name__}: {error}; answering 503 until that changes", file=sys.stderr)
 
 
@@ -225,6 +230,9 @@ def topics_list(as_json: Json = False) -> None:
 def topics_export(
     users: Annotated[bool, typer.Option("--users", help="The users of the processes and their rights.")] = False,
     cluster: Annotated[str, typer.Option(help="Name of the Strimzi cluster.")] = "kafka",
+    passwords: Annotated[
+        bool, typer.Option("--passwords", help="Users log in with SCRAM-SHA-512 instead of certificates.")
+    ] = False,
 ) -> None:
     """Print the topics, or the users with their rights, as resources of Strimzi. No broker is asked.
 
@@ -233,7 +241,7 @@ def topics_export(
     from pipeline import access, strimzi
 
     if users:
-        print(strimzi.dump(strimzi.user_resources(access.accesses(), cluster)), end="")
+        print(strimzi.dump(strimzi.user_resources(access.accesses(), cluster, passwords=passwords)), end="")
         return
     # The settings ask for a broker, which this command has no use for.
     os.environ.setdefault(KafkaSettings.variable("bootstrap_servers"), "unused:9092")

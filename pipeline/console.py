@@ -8,16 +8,23 @@ from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
 from rich.console import Console
 from rich.table import Table
 
 from pipeline import logs
+from pipeline.connecting import BrokerError
 from pipeline.domain import InvalidPolicy
 from pipeline.listening import PortUnavailable
 from pipeline.settings import LogSettings, SettingsError, SettingsGroup, load
-from pipeline.topics import TopicError
 
 OK, FAILED, USAGE, ENVIRONMENT = 0, 1, 2, 3
+
+_NOT_ALLOWED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 A = TypeVar("A", bound=SettingsGroup)
 B = TypeVar("B", bound=SettingsGroup)
@@ -35,7 +42,9 @@ def named_errors() -> Iterator[None]:
         fail(error, USAGE, "'norce-pipeline settings' shows all of them with their meaning.")
     except InvalidPolicy as error:
         fail(error, USAGE, "It is the file that NORCE_WORKER_PUSH_POLICY_FILE names.")
-    except (TopicError, PortUnavailable, OSError) as error:
+    except _NOT_ALLOWED as error:
+        fail(error, ENVIRONMENT, "'norce-pipeline topics export --users' prints the rights that each user needs.")
+    except (BrokerError, PortUnavailable, OSError) as error:
         fail(error, ENVIRONMENT)
 
 

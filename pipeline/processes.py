@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 import faust
 import structlog
 
-from pipeline import topics
+from pipeline import rights, topics
 from pipeline.agents import make_worker
 from pipeline.contracts.framing import FRAMED_CONTENT_TYPE
 from pipeline.contracts.registry import prefixes
@@ -49,10 +49,10 @@ def run_worker(kafka: KafkaSettings, settings: WorkerSettings, registry: SchemaR
     """Run the order worker until SIGTERM or SIGINT.
 
     Raises:
-        TopicError, RegistryError, PortUnavailable, InvalidPolicy, OSError: before anything starts.
+        BrokerError, RegistryError, PortUnavailable, InvalidPolicy, OSError: before anything starts.
     """
     policies = read_policies(settings)
-    _check_topics(kafka, settings.group, topics.WORKER_TABLES)
+    rights.check(kafka, "worker", topics.catalogue((settings.group, topics.WORKER_TABLES)))
     app = make_worker(kafka, settings, policies)
     app.value_prefixes, app.prefixed_content_type = prefixes(registry), FRAMED_CONTENT_TYPE.encode()
     _run(app, settings)
@@ -64,32 +64,32 @@ def run_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> NoRetur
         raise SettingsError(
             [(settings.variable("query_url"), "is not set: an order's status is read there to keep it")]
         )
-    _check_topics(kafka, settings.group, topics.SINK_TABLES)
+    rights.check(kafka, "sink-connect", topics.catalogue((settings.group, topics.SINK_TABLES)))
     _run_sink(make_connect_sink(kafka, settings), settings)
 
 
 def run_checkout_sink(kafka: KafkaSettings, settings: CheckoutSettings) -> NoReturn:
     """Run the Checkout sink until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
-    _check_topics(kafka, settings.group, topics.SINK_TABLES)
+    rights.check(kafka, "sink-checkout", topics.catalogue((settings.group, topics.SINK_TABLES)))
     _run_sink(make_checkout_sink(kafka, settings), settings)
 
 
 def run_drift_watch(kafka: KafkaSettings, settings: DriftSettings) -> NoReturn:
     """Run the drift watch until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
-    asyncio.run(topics.check(kafka, [*topics.catalogue((settings.group, DRIFT_TABLES)), *DRIFT_TOPICS]))
+    rights.check(kafka, "drift", [*topics.catalogue((settings.group, DRIFT_TABLES)), *DRIFT_TOPICS])
     _run(make_drift_watch(kafka, settings), settings)
 
 
 def run_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> NoReturn:
     """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`, and ``ChangedKey``."""
-    asyncio.run(topics.check(kafka, [*topics.PUBLIC, *PRIVACY_TOPICS]))
+    rights.check(kafka, "privacy", [*topics.PUBLIC, *PRIVACY_TOPICS])
     asyncio.run(key_checks.confirm(kafka, settings, first_use=True))
     _run(make_privacy(kafka, settings), settings)
 
 
 def run_lookup(kafka: KafkaSettings, settings: LookupSettings) -> NoReturn:
     """Run the look-ups until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
-    _check_topics(kafka, settings.group, topics.LOOKUP_TABLES)
+    rights.check(kafka, "lookup", topics.catalogue((settings.group, topics.LOOKUP_TABLES)))
     _run(make_lookup(kafka, settings), settings)
 
 
@@ -103,10 +103,6 @@ def read_policies(settings: WorkerSettings) -> PushPolicies:
     if settings.push_policy_file is None:
         return DEFAULT_POLICIES
     return PushPolicies.parse(settings.push_policy_file.read_bytes())
-
-
-def _check_topics(kafka: KafkaSettings, group: str, tables: Sequence[str]) -> None:
-    asyncio.run(topics.check(kafka, topics.catalogue((group, tables))))
 
 
 def _run_sink(app: SinkApp, settings: SinkSettings) -> NoReturn:

@@ -9,8 +9,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from pipeline.connecting import why_unreachable
 from pipeline.settings import KafkaSettings
-from pipeline.topics import BrokerUnreachable
 
 POLL_MS = 200
 
@@ -21,7 +21,7 @@ async def read_to_end(
     """The records of a topic from its beginning, or from a time in milliseconds since 1970, to its end as of now.
 
     Raises:
-        BrokerUnreachable
+        BrokerUnreachable, CredentialsRefused
     """
     tps = [TopicPartition(topic, number) for number in partitions]
     async with consumer(kafka) as client:
@@ -45,7 +45,7 @@ async def consumer(kafka: KafkaSettings, group: str | None = None) -> AsyncItera
     """A started consumer that joins no group and commits nothing. ``group`` is one whose offsets it can look up.
 
     Raises:
-        BrokerUnreachable
+        BrokerUnreachable, CredentialsRefused
     """
     client = AIOKafkaConsumer(
         **kafka.connection(),
@@ -59,7 +59,7 @@ async def consumer(kafka: KafkaSettings, group: str | None = None) -> AsyncItera
         await client.start()
     except (KafkaConnectionError, OSError) as error:
         await client.stop()
-        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+        raise await why_unreachable(kafka, error) from error
     try:
         yield client
     finally:

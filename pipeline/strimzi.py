@@ -22,9 +22,10 @@ def topic_resources(kafka: KafkaSettings, specs: Iterable[TopicSpec], cluster: s
     return [_resource("KafkaTopic", spec.name, cluster, _topic(kafka, spec)) for spec in specs]
 
 
-def user_resources(accesses: Iterable[Access], cluster: str) -> list[dict[str, Any]]:
-    """One KafkaUser with a TLS certificate for each user, with the rights it needs and no others."""
-    return [_resource("KafkaUser", f"{PREFIX}-{access.user}", cluster, _user(access)) for access in accesses]
+def user_resources(accesses: Iterable[Access], cluster: str, *, passwords: bool = False) -> list[dict[str, Any]]:
+    """One KafkaUser for each user, with the rights it needs and no others, and a certificate or a password."""
+    proof = {"authentication": {"type": "scram-sha-512" if passwords else "tls"}}
+    return [_resource("KafkaUser", f"{PREFIX}-{access.user}", cluster, proof | _user(access)) for access in accesses]
 
 
 def dump(resources: Iterable[dict[str, Any]]) -> str:
@@ -52,10 +53,10 @@ def _user(access: Access) -> dict[str, Any]:
     if access.group is not None:
         rules.append(_rule("group", access.group, "literal", "Read"))
     if access.creates:
-        rules.append(_rule("topic", PREFIX, "prefix", "Create"))
+        rules += [_rule("topic", PREFIX, "prefix", operation) for operation in ("Create", "DescribeConfigs")]
     if access.watches:
         rules.append(_rule("group", PREFIX, "prefix", "Describe"))
-    return {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": rules}}
+    return {"authorization": {"type": "simple", "acls": rules}}
 
 
 def _rule(kind: str, name: str, pattern: str, operation: str) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from pipeline.connecting import BrokerUnreachable
 from pipeline.settings import KafkaSettings
-from pipeline.topics import BrokerUnreachable, TopicError, TopicSpec
+from pipeline.topics import TopicError, TopicSpec
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ async def update(kafka: KafkaSettings, found: Sequence[Difference]) -> None:
 
 async def _ask(kafka: KafkaSettings, question: Callable[[AdminClient], T]) -> T:
     def ask() -> T:
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 2})
+        admin = AdminClient(kafka.librdkafka())
         try:
             return question(admin)
         except KafkaException as error:

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, for_code
 
+from pipeline.connecting import BrokerError, BrokerUnreachable, why_unreachable
 from pipeline.events import EVENT_TYPES
 from pipeline.settings import KafkaSettings
 
@@ -60,16 +61,8 @@ SINK_TABLES = ("sent",)
 LOOKUP_TABLES = ("asked",)
 
 
-class TopicError(Exception):
+class TopicError(BrokerError):
     """Base of what can be wrong with topics."""
-
-
-class BrokerUnreachable(TopicError):
-    """No broker of the list answers."""
-
-    def __init__(self, bootstrap_servers: str, cause: object) -> None:
-        self.bootstrap_servers = bootstrap_servers
-        super().__init__(f"no Kafka broker answers at {bootstrap_servers} ({cause})")
 
 
 class TopicMissing(TopicError):
@@ -77,7 +70,10 @@ class TopicMissing(TopicError):
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        super().__init__(f"missing topics: {', '.join(names)}; 'norce-pipeline topics create' makes them")
+        super().__init__(
+            f"missing topics, or this user may not see them: {', '.join(names)}; 'norce-pipeline topics create' makes "
+            "them"
+        )
 
 
 class WrongPartitionCount(TopicError):
@@ -330,7 +326,7 @@ async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.start()
     except (KafkaConnectionError, KafkaTimeoutError, OSError, ValueError) as error:
         await admin.close()
-        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+        raise await why_unreachable(kafka, error) from error
     try:
         yield admin
     finally:
@@ -342,6 +338,7 @@ async def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
 
     Raises:
         BrokerUnreachable: if no broker answers.
+        CredentialsRefused: if one does and refuses this process.
     """
     async with _admin(kafka) as admin:
         return await _counts(admin, kafka)

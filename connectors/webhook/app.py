@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable
 
 from connectors.webhook import answers
@@ -28,12 +29,17 @@ class WebhookApp:
         self._metrics = metrics
         self._openapi = openapi
         self._retry_after = ((b"retry-after", b"%d" % retry_after),)
+        self._hang_up_until = 0.0
         self._pages: dict[str, Callable[[Send], Awaitable[None]]] = {
             "/livez": self._livez,
             "/readyz": self._readyz,
             "/metrics": self._expose,
             "/openapi.json": self._describe,
         }
+
+    def hang_up(self, seconds: float) -> None:
+        """Have senders close their connections after their next request, if it comes within so many seconds."""
+        self._hang_up_until = time.monotonic() + seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -67,6 +73,8 @@ class WebhookApp:
             headers += self._retry_after
         if answer is answers.METHOD_NOT_ALLOWED:
             headers += ((b"allow", allow),)
+        if self._hang_up_until > time.monotonic():
+            headers += ((b"connection", b"close"),)
         await respond(send, answer.status, answer.body, headers=headers)
 
     async def _livez(self, send: Send) -> None:

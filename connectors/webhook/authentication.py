@@ -14,6 +14,10 @@ class SecretHeader:
 
     def __init__(self, name: str, secrets: Iterable[str]) -> None:
         self._name = name.lower().encode("latin-1")
+        self.replace(secrets)
+
+    def replace(self, secrets: Iterable[str]) -> None:
+        """From now on these are the valid ones."""
         self._digests = [_digest(secret.encode()) for secret in secrets]
 
     def is_valid(self, scope: Scope) -> bool:

@@ -37,7 +37,7 @@ class Endpoint:
         self._records = records
         self._metrics = metrics
         self._outage = outage
-        self._secret = SecretHeader(settings.secret_header, [secret.get_secret_value() for secret in settings.secrets])
+        self.secret = SecretHeader(settings.secret_header, [secret.get_secret_value() for secret in settings.secrets])
         self.in_flight = 0
 
     async def handle(self, scope: Scope, receive: Receive, in_path: str) -> Answer:
@@ -52,7 +52,7 @@ class Endpoint:
     async def _admit(self, scope: Scope, receive: Receive, asked: Requested) -> Answer:
         if scope["method"] != "POST":
             return answers.METHOD_NOT_ALLOWED
-        if not self._secret.is_valid(scope):
+        if not self.secret.is_valid(scope):
             return answers.UNAUTHORIZED
         if self.in_flight >= self._settings.max_in_flight:
             return answers.OVERLOADED

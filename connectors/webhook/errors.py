@@ -3,6 +3,7 @@
 WebhookError
     CannotListen
         PortInUse
+    UnusableCertificate
     NotAcknowledged
     BodyRefused
         BodyTooLarge
@@ -13,6 +14,7 @@ WebhookError
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 
 class WebhookError(Exception):
@@ -32,6 +34,14 @@ class PortInUse(CannotListen):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port, "another process listens there")
+
+
+class UnusableCertificate(WebhookError):
+    """The files of the certificate and its key cannot be read, are none, or do not belong together."""
+
+    def __init__(self, certificate: Path, key: Path | None, cause: object) -> None:
+        self.certificate, self.key = certificate, key
+        super().__init__(f"{certificate} and {key} are no certificate and its key: {cause}")
 
 
 class Trouble(StrEnum):

@@ -37,6 +37,12 @@ class Metrics:
             ["event_type", "answer"],
             registry=self.registry,
         )
+        self.reloads = Counter(
+            "norce_webhook_reloads",
+            "Changes of the secrets or the certificate that were taken, or refused because they are not usable",
+            ["what", "outcome"],
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "norce_webhook_in_flight", "Requests that are read or wait for Kafka", registry=self.registry
         )

@@ -44,7 +44,7 @@ def make_worker(kafka: KafkaSettings, settings: WorkerSettings, policies: PushPo
     app = SliceApp(
         settings.group,
         bootstrap_servers=kafka.bootstrap_servers,
-        tls=kafka.tls(),
+        security=kafka.security(),
         data_dir=str(settings.data_dir),
         partitions=kafka.partitions,
         slice_records=settings.slice_records,

@@ -45,6 +45,7 @@ def audit(
 
     Example: norce-pipeline audit --from 24h --settled
     """
+    from pipeline import rights
     from pipeline.audit.course import Groups, Period, Request
     from pipeline.audit.course import audit as run
 
@@ -58,6 +59,7 @@ def audit(
         *(settings_report.value(group, "group") for group in (WorkerSettings, ConnectSettings, CheckoutSettings))
     )
     (kafka,) = load(KafkaSettings)
+    rights.check(kafka, "audit", [])
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with shown() as progress, run(kafka, groups, request, progress) as report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple, cast
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from pipeline.connecting import BrokerUnreachable, why_unreachable
 from pipeline.settings import KafkaSettings
-from pipeline.topics import BrokerUnreachable, TopicMissing
+from pipeline.topics import TopicMissing
 
 MEMBERLESS = "norce-pipeline-audit"
 """The client wants the name of a group. Nothing joins it and nothing is committed under it, so no broker has it."""
@@ -80,7 +82,7 @@ class Reader:
 
     def committed(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
         """The committed offsets of a group; 0 where it has none."""
-        admin = AdminClient({"bootstrap.servers": self._kafka.bootstrap_servers, "log_level": 2})
+        admin = AdminClient(self._kafka.librdkafka())
         asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])]
         answer = admin.list_consumer_group_offsets(asked, request_timeout=self._kafka.request_timeout)
         found = self._asked(answer[group].result).topic_partitions
@@ -142,7 +144,7 @@ class Reader:
         except KafkaException as error:
             cause = error.args[0]
             if cause.retriable() or cause.code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT}:
-                raise BrokerUnreachable(self._kafka.bootstrap_servers, cause.str()) from error
+                raise asyncio.run(why_unreachable(self._kafka, cause.str())) from error
             raise
 
 
@@ -166,7 +168,7 @@ def reader(kafka: KafkaSettings, bytes_per_second: float) -> Iterator[Reader]:
     """A reader of the topics. Raises ``BrokerUnreachable``."""
     consumer = Consumer(
         {
-            "bootstrap.servers": kafka.bootstrap_servers,
+            **kafka.librdkafka(),
             "group.id": MEMBERLESS,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -176,7 +178,6 @@ def reader(kafka: KafkaSettings, bytes_per_second: float) -> Iterator[Reader]:
             "queued.max.messages.kbytes": QUEUE_KIB,
             "fetch.message.max.bytes": 512 * 1024,
             "fetch.wait.max.ms": 100,
-            "log_level": 2,
         }
     )
     try:

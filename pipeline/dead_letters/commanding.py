@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaConnectionError
 
 from pipeline import topics
 from pipeline.commands import Command, Drop, Release, Resend, encode_command
+from pipeline.connecting import why_unreachable
 from pipeline.dead_letters.listing import Row, Status
 from pipeline.dead_letters.resolutions import How, Resolution, decode_resolution
 from pipeline.reading import POLL_MS, consumer
 from pipeline.settings import KafkaSettings
-from pipeline.topics import BrokerUnreachable
 
 SINKS = ("connect", "checkout")
 
@@ -150,7 +150,7 @@ async def _send(kafka: KafkaSettings, orders: Sequence[Addressed]) -> None:
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:
-        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+        raise await why_unreachable(kafka, error) from error
     try:
         acknowledged = [
             await producer.send(

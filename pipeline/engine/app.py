@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import faust
 from aiokafka.partitioner import DefaultPartitioner
 from faust.topics import Topic
 from faust.types import EventT, Message, StreamT
+from faust.types.auth import CredentialsT
 from mode import CrashingSupervisor
 from yarl import URL
 
@@ -72,7 +72,7 @@ class SliceApp(faust.App):
     Arguments:
         id: consumer group, and prefix of the changelog topics.
         bootstrap_servers: brokers as host:port, comma separated.
-        tls: what connections to them are encrypted with, None for plain ones.
+        security: how to prove who one is and encrypt, as arguments of aiokafka; nothing for plain connections.
         data_dir: folder of the RocksDB state.
         partitions: partitions of the topics that meet in one table.
         slice_records: most records that are folded and committed as one step.
@@ -86,7 +86,7 @@ class SliceApp(faust.App):
         id: str,
         *,
         bootstrap_servers: str,
-        tls: ssl.SSLContext | None = None,
+        security: Mapping[str, Any] | None = None,
         data_dir: str,
         partitions: int,
         slice_records: int = 2000,
@@ -107,7 +107,7 @@ class SliceApp(faust.App):
         super().__init__(
             id,
             broker=brokers,
-            broker_credentials=None if tls is None else faust.SSLCredentials(tls),
+            broker_credentials=_credentials(security or {}),
             datadir=data_dir,
             store="memory://",  # unused: SliceTable brings its own store
             topic_partitions=partitions,
@@ -251,3 +251,17 @@ class SliceApp(faust.App):
         for record in records:
             homes[_PARTITIONER(record.key, range(self._partitions), ())].append(record)
         return homes
+
+
+def _credentials(security: Mapping[str, Any]) -> CredentialsT | None:
+    """Arguments of aiokafka as Faust wants them, which turns them back into the same arguments."""
+    if not security:
+        return None
+    if "sasl_mechanism" not in security:
+        return faust.SSLCredentials(security["ssl_context"])
+    return faust.SASLCredentials(
+        username=security["sasl_plain_username"],
+        password=security["sasl_plain_password"],
+        ssl_context=security["ssl_context"],
+        mechanism=security["sasl_mechanism"],
+    )

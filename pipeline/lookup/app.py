@@ -40,7 +40,7 @@ def make_lookup(kafka: KafkaSettings, settings: LookupSettings) -> SliceApp:
     app = SliceApp(
         settings.group,
         bootstrap_servers=kafka.bootstrap_servers,
-        tls=kafka.tls(),
+        security=kafka.security(),
         data_dir=str(settings.data_dir),
         partitions=kafka.partitions,
         slice_records=settings.slice_records,

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
+from pipeline.connecting import why_unreachable
 from pipeline.privacy.errors import ForgetPending
 from pipeline.privacy.identifiers import Identifier
 from pipeline.privacy.pseudonyms import Pseudonyms, name
@@ -18,7 +19,6 @@ from pipeline.privacy.requests import REQUEST, encode_request
 from pipeline.privacy.rings import pseudonyms_of
 from pipeline.privacy.topics import FORGET
 from pipeline.settings import KafkaSettings, PrivacySettings
-from pipeline.topics import BrokerUnreachable
 
 LOOK_SECONDS = 0.3
 
@@ -78,7 +78,7 @@ async def _ask(kafka: KafkaSettings, names: Collection[str]) -> dict[TopicPartit
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:
-        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+        raise await why_unreachable(kafka, error) from error
     try:
         value = encode_request(names)
         sent = [await producer.send_and_wait(FORGET, value, key=REQUEST, partition=n) for n in range(kafka.partitions)]

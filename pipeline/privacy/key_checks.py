@@ -14,13 +14,13 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
+from pipeline.connecting import why_unreachable
 from pipeline.dead_letters.records import JSON_HEADERS
 from pipeline.partitions import home
 from pipeline.privacy.errors import ChangedKey
 from pipeline.privacy.topics import KEY_CHECKS
 from pipeline.reading import read_to_end
 from pipeline.settings import KafkaSettings, PrivacySettings, key_bytes
-from pipeline.topics import BrokerUnreachable
 
 
 async def confirm(kafka: KafkaSettings, settings: PrivacySettings, *, first_use: bool = False) -> None:
@@ -79,7 +79,7 @@ async def _enter(kafka: KafkaSettings, checks: Mapping[str, str]) -> None:
     try:
         await producer.start()
     except (KafkaConnectionError, OSError) as error:
-        raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
+        raise await why_unreachable(kafka, error) from error
     try:
         for name, check in checks.items():
             key, value = name.encode(), orjson.dumps({"check": check})

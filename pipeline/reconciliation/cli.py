@@ -14,7 +14,7 @@ import typer
 from prometheus_client import start_http_server
 from rich.console import Console
 
-from pipeline import topics
+from pipeline import rights, topics
 from pipeline.console import ENVIRONMENT, FAILED, OK, Json, fail, read, table
 from pipeline.reconciliation import metrics
 from pipeline.reconciliation.compare import Implied, UnknownStatusName
@@ -49,7 +49,7 @@ def command(
     chosen = _applications(settings, application)
     implied = _implied(settings)
     checkout = load(CheckoutSettings)[0] if settings.checkout else None
-    asyncio.run(topics.check(kafka, topics.PUBLIC))
+    rights.check(kafka, "reconcile", topics.PUBLIC)
 
     def once() -> Reconciliation:
         asked = Asked(span_of(settings, _utc(since), _utc(until), now()), chosen, dry_run, checkout)

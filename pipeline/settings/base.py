@@ -18,7 +18,8 @@ from pydantic_settings import SettingsError as UnreadableSetting
 SECRETS_DIR_VARIABLE = "NORCE_SECRETS_DIR"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - a container's port is to be reached from outside of it
 
-BaseUrl = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(lambda url: url.rstrip("/"))]
+# Without a user name and password before the host: they would stand in every log line that names the address.
+BaseUrl = Annotated[str, Field(pattern=r"^https?://[^/@]+(/.*)?$"), AfterValidator(lambda url: url.rstrip("/"))]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 

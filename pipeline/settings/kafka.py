@@ -41,6 +41,13 @@ class KafkaSettings(SettingsGroup):
     )
     tls_cert_file: Path | None = Field(default=None, description="PEM file of the certificate that names this process")
     tls_key_file: Path | None = Field(default=None, description="PEM file of that certificate's private key")
+    sasl_username: str | None = Field(
+        default=None, description="User that this process logs in to the brokers as, over TLS; without it no SASL"
+    )
+    sasl_password: SecretStr | None = Field(default=None, description="Password of that user")
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        default="SCRAM-SHA-512", description="How the password is proven; PLAIN sends it to the broker"
+    )
 
     @model_validator(mode="after")
     def _replicas_agree(self) -> Self:
@@ -57,6 +64,17 @@ class KafkaSettings(SettingsGroup):
             raise ValueError("NORCE_KAFKA_TLS_CERT_FILE and NORCE_KAFKA_TLS_KEY_FILE go together")
         if self.tls_cert_file is not None and self.tls_ca_file is None:
             raise ValueError("NORCE_KAFKA_TLS_CERT_FILE needs NORCE_KAFKA_TLS_CA_FILE: without it there is no TLS")
+        return self
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        if (self.sasl_username is None) != (self.sasl_password is None):
+            raise ValueError("NORCE_KAFKA_SASL_USERNAME and NORCE_KAFKA_SASL_PASSWORD go together")
+        if self.sasl_username is not None and self.tls_ca_file is None:
+            raise ValueError(
+                "NORCE_KAFKA_SASL_USERNAME needs NORCE_KAFKA_TLS_CA_FILE: passwords are for brokers that proved who "
+                "they are"
+            )
         return self
 
     def tls(self) -> ssl.SSLContext | None:
@@ -78,11 +96,40 @@ class KafkaSettings(SettingsGroup):
                 raise SettingsError([(self.variable("tls_cert_file"), f"{self.tls_cert_file}: {error}")]) from error
         return context
 
+    def security(self) -> dict[str, Any]:
+        """How a client of aiokafka proves who it is and encrypts, as its arguments. Raises like :meth:`tls`."""
+        context = self.tls()
+        if context is None:
+            return {}
+        if self.sasl_username is None or self.sasl_password is None:
+            return {"security_protocol": "SSL", "ssl_context": context}
+        return {
+            "security_protocol": "SASL_SSL",
+            "ssl_context": context,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password.get_secret_value(),
+        }
+
     def connection(self) -> dict[str, Any]:
         """How a client of aiokafka reaches the brokers, as its arguments. Raises like :meth:`tls`."""
-        context = self.tls()
-        security = {} if context is None else {"security_protocol": "SSL", "ssl_context": context}
-        return {"bootstrap_servers": self.bootstrap_servers, **security}
+        return {"bootstrap_servers": self.bootstrap_servers, **self.security()}
+
+    def librdkafka(self) -> dict[str, Any]:
+        """The same for a client of confluent-kafka, as its configuration. Raises like :meth:`tls`."""
+        configuration: dict[str, Any] = {"bootstrap.servers": self.bootstrap_servers, "log_level": 2}
+        if self.tls() is None:
+            return configuration
+        configuration |= {"security.protocol": "ssl", "ssl.ca.location": str(self.tls_ca_file)}
+        if self.tls_cert_file is not None:
+            configuration["ssl.certificate.location"] = str(self.tls_cert_file)
+            configuration["ssl.key.location"] = str(self.tls_key_file)
+        if self.sasl_username is not None and self.sasl_password is not None:
+            configuration["security.protocol"] = "sasl_ssl"
+            configuration["sasl.mechanism"] = self.sasl_mechanism
+            configuration["sasl.username"] = self.sasl_username
+            configuration["sasl.password"] = self.sasl_password.get_secret_value()
+        return configuration
 
 
 class SchemaRegistrySettings(SettingsGroup):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from pipeline.events.deliveries import RETRY_DELAYS
@@ -24,6 +25,13 @@ class WebhookSettings(SettingsGroup):
     )
     secret_header: str = Field(
         default="x-norce-secret", description="Static header that carries the secret", min_length=1
+    )
+    tls_cert_file: Path | None = Field(
+        default=None, description="PEM file of the connector's certificate and its chain; without it plain HTTP"
+    )
+    tls_key_file: Path | None = Field(default=None, description="PEM file of that certificate's private key")
+    reload_interval: Seconds = Field(
+        default=10.0, description="Seconds between two looks whether secrets or certificate have changed; SIGHUP: now"
     )
     max_body_bytes: int = Field(default=65_536, ge=1024, description="Largest body, bytes (assumed)")
     header_timeout: Seconds = Field(
@@ -54,3 +62,9 @@ class WebhookSettings(SettingsGroup):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("NORCE_WEBHOOK_TLS_CERT_FILE and NORCE_WEBHOOK_TLS_KEY_FILE go together")
+        return self

@@ -97,7 +97,7 @@ def _make_sink(
     app = SinkApp(
         settings.group,
         bootstrap_servers=kafka.bootstrap_servers,
-        tls=kafka.tls(),
+        security=kafka.security(),
         data_dir=str(settings.data_dir),
         partitions=kafka.partitions,
         slice_records=settings.slice_records,

@@ -7,6 +7,7 @@ from aiokafka.client import AIOKafkaClient
 
 from pipeline import topics
 from pipeline.broker import Broker
+from pipeline.connecting import BrokerUnreachable
 from pipeline.settings import KafkaSettings
 
 
@@ -16,5 +17,5 @@ async def test_a_broker_that_lists_no_brokers_yet_is_named_as_unreachable(
     """As a node that is just being registered again answers; the client then knows of none to ask."""
     monkeypatch.setattr(AIOKafkaClient, "get_random_node", lambda self: None)
     settings = KafkaSettings.model_validate({"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers})
-    with pytest.raises(topics.BrokerUnreachable, match="NodeNotReadyError"):
+    with pytest.raises(BrokerUnreachable, match="NodeNotReadyError"):
         await topics.partition_counts(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -44,7 +45,7 @@ def start_connector(tmp_path: Path) -> Iterator[StartConnector]:
     """Starts connectors with settings of the test's own and ends what is left of them."""
     with ExitStack() as stack:
 
-        def start(bootstrap_servers: str, **settings: str) -> Connector:
+        def start(bootstrap_servers: str, **settings: Any) -> Connector:
             folder = tmp_path / f"connector-{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
             return stack.enter_context(Connector(bootstrap_servers, folder, **settings))

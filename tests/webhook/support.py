@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -52,7 +53,9 @@ def order(reference: str, **more: Any) -> bytes:
 class Connector:
     """A running connector. Settings are environment variables without the prefix ``NORCE_WEBHOOK_`` in lower case."""
 
-    def __init__(self, bootstrap_servers: str, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, bootstrap_servers: str, folder: Path, verify: ssl.SSLContext | bool = True, **settings: str
+    ) -> None:
         (self.port,) = free_ports(1)
         self.environment = {
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
@@ -62,11 +65,13 @@ class Connector:
             "NORCE_LOG_LEVEL": "debug",
             **{_variable(name): value for name, value in settings.items()},
         }
+        self.verify = verify
         self.process = Process(str(PROGRAM), log=folder / "connector.log", environment=self.environment)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "https" if "NORCE_WEBHOOK_TLS_CERT_FILE" in self.environment else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -91,7 +96,7 @@ class Connector:
         await asyncio.to_thread(self._until, lambda: good(self.metric(metric)))
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=10)
+        return httpx.get(self.url + path, timeout=10, verify=self.verify)
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric over the series with these labels."""
@@ -107,7 +112,8 @@ class Connector:
     def client(self, **options: Any) -> httpx.AsyncClient:
         """A client that sends the secret and hangs up when Norce would."""
         headers = {"x-norce-secret": SECRET, "content-type": "application/json"}
-        return httpx.AsyncClient(base_url=self.url, **{"headers": headers, "timeout": NORCE_TIMEOUT, **options})
+        defaults = {"headers": headers, "timeout": NORCE_TIMEOUT, "verify": self.verify}
+        return httpx.AsyncClient(base_url=self.url, **{**defaults, **options})
 
     async def post(
         self, body: bytes, path: str = "/webhooks/norce/OrderReceivedEvent", **options: Any
@@ -128,7 +134,11 @@ class Connector:
 
 
 def _variable(name: str) -> str:
-    return f"NORCE_{name.upper()}" if name.startswith(("kafka_", "log_")) else f"NORCE_WEBHOOK_{name.upper()}"
+    return (
+        f"NORCE_{name.upper()}"
+        if name.startswith(("kafka_", "log_", "secrets_dir"))
+        else f"NORCE_WEBHOOK_{name.upper()}"
+    )
 
 
 class Tail:
