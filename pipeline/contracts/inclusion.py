@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 Schema = dict[str, Any]
 
 _ANNOTATIONS = frozenset(
@@ -105,6 +103,8 @@ class _Inclusion:
     def _alternative(self, one: Schema, choices: list[Schema], outer: Any, path: str) -> Iterator[Misfit]:
         if "enum" in one:
             whole = outer if isinstance(outer, bool) else {**outer, "$defs": self._outer.get("$defs", {})}
+            from jsonschema import Draft202012Validator  # takes longer to load than all else, and few commands compare
+
             takes = Draft202012Validator(whole).is_valid
             yield from (Misfit(path, Gap.VALUE, repr(value)) for value in one["enum"] if not takes(value))
             return
