@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import logs
+from pipeline import logs, tracing
 from pipeline.domain import InvalidPolicy
 from pipeline.listening import PortUnavailable
-from pipeline.settings import LogSettings, SettingsError, SettingsGroup, load
+from pipeline.settings import LogSettings, SettingsError, SettingsGroup, TracingSettings, load
 from pipeline.topics import TopicError
 
 OK, FAILED, USAGE, ENVIRONMENT = 0, 1, 2, 3
@@ -49,6 +49,14 @@ def read(first: type[A], second: type[B]) -> tuple[A, B]:
     """Two groups of settings and the logging set up, or every problem at once."""
     one, two, log = load(first, second, LogSettings)
     logs.configure(log)
+    return one, two
+
+
+def read_traced(first: type[A], second: type[B], service: str) -> tuple[A, B]:
+    """As ``read``, for a process on the way of events: its traces go by the name of ``service``."""
+    one, two, log, traces = load(first, second, LogSettings, TracingSettings)
+    logs.configure(log)
+    tracing.configure(traces, service)
     return one, two
 
 

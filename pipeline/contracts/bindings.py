@@ -178,7 +178,7 @@ def _record(topic: TopicSpec, record: type[Any]) -> Message:
     elif topic.name in WITHOUT_HEADERS:
         found = headers.no_headers()
     else:
-        found = headers.json_headers(framed=topic.name in FRAMED)
+        found = headers.json_headers(framed=topic.name in FRAMED, traced=topic.name == topics.UPDATES)
     return Message(record.__name__, schema["description"], _key(topic), found, schema, description)
 
 

@@ -38,6 +38,14 @@ _JSON: Mapping[str, Schema] = {
 }
 
 
+_TRACE: Mapping[str, Schema] = {
+    "traceparent": {
+        "type": "string",
+        "description": "W3C Trace Context: the span that sent the record. Absent unless the sender traces",
+    },
+}
+"""What records on the way of an event may have besides."""
+
 _FRAMED: Mapping[str, Schema] = {
     "content-type": {
         "enum": [CONTENT_TYPE, FRAMED_CONTENT_TYPE],
@@ -46,9 +54,13 @@ _FRAMED: Mapping[str, Schema] = {
 }
 
 
-def json_headers(*, framed: bool = False) -> Schema:
-    """Headers of every JSON record that the pipeline makes; ``framed`` if a schema's id may come before its value."""
-    return _headers(_FRAMED if framed else _JSON)
+def json_headers(*, framed: bool = False, traced: bool = False) -> Schema:
+    """Headers of every JSON record that the pipeline makes; ``framed`` if a schema's id may come before its value.
+
+    ``traced`` if the record is on the way of an event.
+    """
+    schema = _headers(_FRAMED if framed else _JSON)
+    return _with_optional(schema, _TRACE) if traced else schema
 
 
 def no_headers() -> Schema:
@@ -64,8 +76,7 @@ def event_headers(event_type: str) -> Schema:
         {"ce_partitionkey": {"type": "string", "description": "The record's key"}},
         _JSON,
     )
-    schema["properties"] |= {name: dict(part) for name, part in _ORIGIN.items()}
-    return schema
+    return _with_optional(schema, _ORIGIN, _TRACE)
 
 
 def answer_headers(name: str) -> Schema:
@@ -87,7 +98,7 @@ def answer_headers(name: str) -> Schema:
 
 def quarantine_headers() -> Schema:
     """Headers of a body that could not be used."""
-    return _headers(
+    schema = _headers(
         _CLOUD_EVENT,
         {"ce_type": {"const": TYPE_PREFIX + "quarantined", "description": "Says that this is no event"}},
         _JSON,
@@ -98,9 +109,16 @@ def quarantine_headers() -> Schema:
             "norce_event_type": {"type": "string", "description": "Event type that was asked for, cut after 200 bytes"},
         },
     )
+    return _with_optional(schema, _TRACE)
 
 
 def _headers(*parts: Mapping[str, Schema]) -> Schema:
     """A schema of headers, all of them always there."""
     properties = {name: dict(schema) for part in parts for name, schema in part.items()}
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _with_optional(schema: Schema, *parts: Mapping[str, Schema]) -> Schema:
+    """A schema with headers that may be there."""
+    more = {name: dict(part) for optional in parts for name, part in optional.items()}
+    return {**schema, "properties": {**schema["properties"], **more}}
