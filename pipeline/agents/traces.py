@@ -41,17 +41,16 @@ def trace(work: Work) -> None:
     if not tracing.is_on():
         return
     for read in work.reads:
-        span_of(work, read)
+        if not tracing.left_out(read.record.headers):
+            span_of(work, read)
+    sent = _into_updates(work)
     if not work.spans:
         return
-    sent = _into_updates(work)
 
     def end() -> None:
         for read, span in work.spans.items():
-            messages.note_read(span, read.record, work.step.writer)
             outcome = str(read.end or EventOutcome.POISON)  # tried again in vain, it has ended neither way
-            if span.is_recording():
-                span.set_attribute("norce.outcome", outcome)
+            messages.note_read(span, read.record, work.step.writer, outcome=outcome)
             if outcome in FAILURES:
                 tracing.failed(span, outcome)
             span.end()
@@ -66,23 +65,26 @@ def _into_updates(work: Work) -> list[Span]:
     updates = work.step.outputs.get(topics.UPDATES)
     if not updates:
         return []
-    causes, sent = _by_key(work.spans), []
+    causes, sent = _by_key(work.reads), []
     for number, update in enumerate(updates):
-        caused = causes.get(update.key)
-        if caused:
-            span = _sending(update, caused)
-            headers = tracing.with_context(list(update.headers), span)
-            updates[number] = update._replace(headers=headers)
+        caused = causes.get(update.key, ())
+        spans = [work.spans[read] for read in caused if read in work.spans]
+        if spans:
+            span = _sending(update, spans)
             sent.append(span)
+            updates[number] = update._replace(headers=tracing.with_context([*update.headers], span))
+        elif caused:
+            context = tracing.context_of(caused[-1].record.headers)
+            updates[number] = update._replace(headers=[*update.headers, *context])
     return sent
 
 
-def _by_key(spans: Mapping[Read, Span]) -> dict[bytes, list[Span]]:
-    """The spans of the events that said something new, by key and in their order."""
-    found: dict[bytes, list[Span]] = {}
-    for read, span in spans.items():
+def _by_key(reads: Iterable[Read]) -> Mapping[bytes, list[Read]]:
+    """The events that said something new, by key and in their order."""
+    found: dict[bytes, list[Read]] = {}
+    for read in reads:
         if read.end == EventOutcome.APPLIED:
-            found.setdefault(bytes(read.record.key or b""), []).append(span)
+            found.setdefault(bytes(read.record.key or b""), []).append(read)
     return found
 
 

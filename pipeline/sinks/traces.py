@@ -26,9 +26,7 @@ def about(record: Any, update_id: str, group: str) -> Iterator[Span]:
             return
         name = messages.span_name(messages.PROCESS, record.topic)
         with tracing.span(name, SpanKind.CONSUMER, tracing.parent_in(record.headers)) as span:
-            messages.note_read(span, record, group)
-            if update_id and span.is_recording():
-                span.set_attribute("norce.update_id", update_id)
+            messages.note_read(span, record, group, update_id=update_id)
             yield span
 
 

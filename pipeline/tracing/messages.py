@@ -28,8 +28,8 @@ def note_stored(span: Span, partition: int, offset: int) -> None:
         span.set_attributes({"messaging.destination.partition.id": str(partition), "messaging.kafka.offset": offset})
 
 
-def note_read(span: Span, record: Any, group: str) -> None:
-    """Say which record a span works on, for which consumer group."""
+def note_read(span: Span, record: Any, group: str, **more: str) -> None:
+    """Say which record a span works on, for which consumer group; ``more`` is ours, such as how it ended."""
     if span.is_recording():
         span.set_attributes(
             {
@@ -37,6 +37,7 @@ def note_read(span: Span, record: Any, group: str) -> None:
                 "messaging.consumer.group.name": group,
                 "messaging.destination.partition.id": str(record.partition),
                 "messaging.kafka.offset": record.offset,
+                **{f"norce.{name}": value for name, value in more.items()},
             }
         )
 

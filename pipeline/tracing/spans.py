@@ -23,6 +23,9 @@ CONTEXT_HEADER = "traceparent"
 Its other header, ``tracestate``, is left behind: it is text of the sender's, and public topics hold none.
 """
 
+_LEFT_OUT = (b"-00", b"-02")
+"""How a ``traceparent`` ends whose trace is not kept."""
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 NO_SPAN: AbstractContextManager[Span] = nullcontext(trace.INVALID_SPAN)
@@ -34,6 +37,8 @@ class _Switch:
     """What this process traces with; no tracer: it does not."""
 
     tracer: trace.Tracer | None = None
+    follows: bool = True
+    """Whether what the first process of a trace decided is kept to, as the parentbased samplers do."""
     send_to_norce: bool = False
 
 
@@ -101,16 +106,27 @@ def parent_in(headers: Iterable[tuple[str, bytes]]) -> Context:
     return _PROPAGATOR.extract(found, context=Context())
 
 
+def left_out(headers: Iterable[tuple[str, bytes]]) -> bool:
+    """Whether it is clear without making a span that there is none to be made: thousands of events are asked at once.
+
+    What follows from the record then carries the record's own context on.
+    """
+    return switch.follows and any(name == CONTEXT_HEADER and value.endswith(_LEFT_OUT) for name, value in headers)
+
+
+def context_of(headers: Iterable[tuple[str, bytes]]) -> Headers:
+    """The headers that carry the context, out of others."""
+    return [header for header in headers if header[0] == CONTEXT_HEADER]
+
+
 def carried(within: Span) -> Headers:
     """The headers that carry a span's context; none if it has none."""
     return [(name, value.encode("latin-1")) for name, value in _injected(within).items()]
 
 
 def with_context(headers: Headers, within: Span) -> Headers:
-    """Headers with the context of a span in place of what they carried; the same ones while tracing is off."""
-    if switch.tracer is None:
-        return headers
-    return [*(header for header in headers if header[0] != CONTEXT_HEADER), *carried(within)]
+    """Headers and the context of a span; the same headers while tracing is off."""
+    return headers if switch.tracer is None else [*headers, *carried(within)]
 
 
 def to_norce(within: Span) -> dict[str, str]:

@@ -13,4 +13,5 @@ def configure(settings: TracingSettings, service: str) -> None:
     from pipeline.tracing.export import make_tracer
 
     switch.tracer = make_tracer(settings, service)
+    switch.follows = settings.sampler.startswith("parentbased_")
     switch.send_to_norce = settings.send_to_norce
