@@ -58,7 +58,7 @@ class PatientExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._inner.export(spans)
         taken = result is SpanExportResult.SUCCESS
-        if taken == self._away and not self._hurried:
+        if taken == self._away:
             self._away = not taken
             if taken:
                 log.info("the collector takes traces again")
