@@ -13,7 +13,7 @@ import typer
 from pipeline import logs, settings_report, topic_configuration, topics
 from pipeline.audit.cli import audit
 from pipeline.connecting import BrokerUnreachable
-from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, table
+from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.quarantine.cli import app as quarantine
 from pipeline.reconciliation import cli as reconciliation
@@ -92,7 +92,7 @@ def webhook() -> None:
     """
     from connectors.webhook import CannotListen, UnusableCertificate, serve
 
-    kafka, group = read(KafkaSettings, WebhookSettings)
+    kafka, group = read_traced(KafkaSettings, WebhookSettings, "norce-webhook")
     _check_partitions(kafka)
     try:
         raise SystemExit(serve(group, kafka))
@@ -120,7 +120,7 @@ def worker() -> None:
 
     (registry,) = load(SchemaRegistrySettings)
     try:
-        run_worker(*read(KafkaSettings, WorkerSettings), registry)
+        run_worker(*read_traced(KafkaSettings, WorkerSettings, "norce-worker"), registry)
     except RegistryError as error:
         fail(error, ENVIRONMENT)
 
@@ -130,7 +130,7 @@ def sink_connect() -> None:
     """Send updates to Norce Connect (SendOrderStatus)."""
     from pipeline.processes import run_connect_sink
 
-    run_connect_sink(*read(KafkaSettings, ConnectSettings))
+    run_connect_sink(*read_traced(KafkaSettings, ConnectSettings, "norce-sink-connect"))
 
 
 @sink.command("checkout")
@@ -138,7 +138,7 @@ def sink_checkout() -> None:
     """Write updates to Norce Checkout (order attributes)."""
     from pipeline.processes import run_checkout_sink
 
-    run_checkout_sink(*read(KafkaSettings, CheckoutSettings))
+    run_checkout_sink(*read_traced(KafkaSettings, CheckoutSettings, "norce-sink-checkout"))
 
 
 @app.command()
@@ -149,7 +149,7 @@ def lookup() -> None:
     """
     from pipeline.processes import run_lookup
 
-    run_lookup(*read(KafkaSettings, LookupSettings))
+    run_lookup(*read_traced(KafkaSettings, LookupSettings, "norce-lookup"))
 
 
 @app.command()

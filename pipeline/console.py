@@ -16,11 +16,11 @@ from aiokafka.errors import (
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import logs
+from pipeline import logs, tracing
 from pipeline.connecting import BrokerError
 from pipeline.domain import InvalidPolicy
 from pipeline.listening import PortUnavailable
-from pipeline.settings import LogSettings, SettingsError, SettingsGroup, load
+from pipeline.settings import LogSettings, SettingsError, SettingsGroup, TracingSettings, load
 
 OK, FAILED, USAGE, ENVIRONMENT = 0, 1, 2, 3
 
@@ -58,6 +58,14 @@ def read(first: type[A], second: type[B]) -> tuple[A, B]:
     """Two groups of settings and the logging set up, or every problem at once."""
     one, two, log = load(first, second, LogSettings)
     logs.configure(log)
+    return one, two
+
+
+def read_traced(first: type[A], second: type[B], service: str) -> tuple[A, B]:
+    """As ``read``, for a process on the way of events: its traces go by the name of ``service``."""
+    one, two, log, traces = load(first, second, LogSettings, TracingSettings)
+    logs.configure(log)
+    tracing.configure(traces, service)
     return one, two
 
 

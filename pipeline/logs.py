@@ -10,7 +10,9 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
+from pipeline import tracing
 from pipeline.settings import LogSettings
 
 # Never below INFO: at DEBUG aiokafka writes whole records, and httpx the addresses it calls.
@@ -53,7 +55,12 @@ def configure(settings: LogSettings) -> None:
 
 def _rendering(settings: LogSettings) -> list[Any]:
     if settings.format == "json":
-        return [structlog.processors.ExceptionRenderer(_TRACEBACK), structlog.processors.JSONRenderer()]
+        return [_trace_ids, structlog.processors.ExceptionRenderer(_TRACEBACK), structlog.processors.JSONRenderer()]
     return [
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     ]
+
+
+def _trace_ids(logger: Any, method: str, line: EventDict) -> EventDict:
+    """Name the span that a line was written in, by OpenTelemetry's names for that."""
+    return {**line, **tracing.ids()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,7 +131,8 @@ class ClientCredentials:
 
     def _fetch(self) -> asyncio.Task[Token]:
         if self._fetching is None:
-            self._fetching = asyncio.create_task(self._fetch_once(), name="norce-token")
+            # In no context of the caller's: the token is for all, and belongs to no update's trace or log lines.
+            self._fetching = asyncio.create_task(self._fetch_once(), name="norce-token", context=Context())
             self._fetching.add_done_callback(self._fetched)
         return self._fetching
 

@@ -18,6 +18,8 @@ import httpx
 import orjson
 
 from connectors.norce.errors import Attempt, NotConfigured
+from connectors.norce.traces import call_span, note_call, note_status
+from pipeline import tracing
 
 ANSWER_MAX_BYTES = 4 * 1024 * 1024
 """Most bytes of an answer that are read; what comes after is cut off."""
@@ -102,6 +104,7 @@ class Lost(Exception):  # not for the callers: turned into NorceError, or tried 
         super().__init__(reason)
         self.loss = loss
         self.reason = reason
+        self.error_type = loss.value
 
 
 class Transport:
@@ -147,6 +150,14 @@ class Transport:
         headers = dict(request.headers)
         if token is not None:
             headers["Authorization"] = f"Bearer {token.value}"
+        with call_span(request.operation, request.method) as span:
+            note_call(span, request.operation, request.method, request.url)
+            headers.update(tracing.to_norce(span))
+            answer = await self._within(request, headers, within)
+            note_status(span, answer.status)
+        return answer
+
+    async def _within(self, request: Request, headers: dict[str, str], within: float) -> Answer:
         try:
             async with asyncio.timeout(within):
                 return await self._exchange(request, headers)

@@ -15,6 +15,7 @@ from connectors.webhook.metrics import Metrics
 from connectors.webhook.outage import Outage
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.records import Record, RecordFactory
+from connectors.webhook.traces import note_request, request_span
 from pipeline.events import UnusableBody
 from pipeline.settings import WebhookSettings
 
@@ -58,6 +59,15 @@ class Endpoint:
             return answers.OVERLOADED
         self.in_flight += 1
         try:
+            with request_span(scope) as span:
+                answer = await self._answer(scope, receive, asked)
+                note_request(span, scope, asked, answer)
+                return answer
+        finally:
+            self.in_flight -= 1
+
+    async def _answer(self, scope: Scope, receive: Receive, asked: Requested) -> Answer:
+        try:
             body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.body_timeout)
             return await self._take(scope, asked, body)
         except BodyTooLarge:
@@ -71,8 +81,6 @@ class Endpoint:
         except Exception:
             log.exception("request failed", event_type=str(asked))
             return answers.INTERNAL_ERROR
-        finally:
-            self.in_flight -= 1
 
     async def _take(self, scope: Scope, asked: Requested, body: bytes) -> Answer:
         self._metrics.body_bytes.observe(len(body))
@@ -84,7 +92,8 @@ class Endpoint:
             self._note_quarantined(record, asked, error)
             return answer
         await self._publisher.publish(record)
-        log.debug("event accepted", event_id=record.id, event_type=str(asked), topic=record.topic)
+        key = (record.key or b"").decode()
+        log.debug("event accepted", event_id=record.id, key=key, event_type=str(asked), topic=record.topic)
         return answer
 
     def _event(self, scope: Scope, asked: Requested, body: bytes) -> Record:

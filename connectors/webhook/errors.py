@@ -57,6 +57,7 @@ class NotAcknowledged(WebhookError):
 
     def __init__(self, trouble: Trouble, detail: str) -> None:
         self.trouble, self.detail = trouble, detail
+        self.error_type = trouble.value
         super().__init__(f"{trouble}: {detail}")
 
 

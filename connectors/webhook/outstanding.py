@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-Acknowledgement = asyncio.Future[object]
+from aiokafka.structs import RecordMetadata
+
+Acknowledgement = asyncio.Future[RecordMetadata]
 
 
 class Outstanding:

@@ -20,13 +20,17 @@ from typing import NoReturn
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.structs import RecordMetadata
 
 from connectors.webhook.errors import NotAcknowledged, Trouble
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.outstanding import Acknowledgement, Outstanding
 from connectors.webhook.producer import discard, start_producer, troubles
-from connectors.webhook.records import Record
+from connectors.webhook.records import Headers, Record
+from connectors.webhook.traces import send_span
+from pipeline import tracing
 from pipeline.settings import KafkaSettings, WebhookSettings
+from pipeline.tracing import messages
 
 log = structlog.get_logger(__name__)
 
@@ -106,16 +110,11 @@ class Publisher:
             NotAcknowledged: that did not happen within the produce timeout, or cannot happen now.
         """
         started = self._clock()
-        try:
-            async with asyncio.timeout(self._timeout):
-                producer = self._producer or await self._next_producer()
-                await self._send(producer, record)
-        except TimeoutError:
-            raise self._not_acknowledged(Trouble.LATE, "no acknowledgement in time") from None
-        except NotAcknowledged:
-            raise
-        except Exception as error:  # whatever it is: the record is not known to be in Kafka
-            raise self._not_acknowledged(Trouble.REFUSED, repr(error)) from error
+        with send_span(record) as span:
+            headers = tracing.with_context(record.headers, span)
+            messages.note_sent(span, record.topic, record.key, headers)
+            stored = await self._publish(record, headers)
+            messages.note_stored(span, stored.partition, stored.offset)
         self._metrics.produce_seconds.observe(self._clock() - started)
 
     async def troubles(self) -> list[str]:
@@ -127,10 +126,22 @@ class Publisher:
             return ["Kafka acknowledges nothing"]
         return await troubles(producer, self._topics, self._kafka.min_insync_replicas)
 
-    async def _send(self, producer: AIOKafkaProducer, record: Record) -> None:
+    async def _publish(self, record: Record, headers: Headers) -> RecordMetadata:
+        try:
+            async with asyncio.timeout(self._timeout):
+                producer = self._producer or await self._next_producer()
+                return await self._send(producer, record, headers)
+        except TimeoutError:
+            raise self._not_acknowledged(Trouble.LATE, "no acknowledgement in time") from None
+        except NotAcknowledged:
+            raise
+        except Exception as error:  # whatever it is: the record is not known to be in Kafka
+            raise self._not_acknowledged(Trouble.REFUSED, repr(error)) from error
+
+    async def _send(self, producer: AIOKafkaProducer, record: Record, headers: Headers) -> RecordMetadata:
         try:
             acknowledgement: Acknowledgement = await producer.send(
-                record.topic, record.value, record.key, timestamp_ms=record.timestamp, headers=record.headers
+                record.topic, record.value, record.key, timestamp_ms=record.timestamp, headers=headers
             )
         except _HARMLESS:
             raise
@@ -140,7 +151,7 @@ class Publisher:
         self._outstanding.add(acknowledgement)
         acknowledgement.add_done_callback(lambda done: self._settle(producer, done))
         # Shielded: the record is on its way, and a sender that is told 503 must not hide how that ends.
-        await asyncio.shield(acknowledgement)
+        return await asyncio.shield(acknowledgement)
 
     def _settle(self, producer: AIOKafkaProducer, acknowledgement: Acknowledgement) -> None:
         error = self._outstanding.settle(acknowledgement)

@@ -262,6 +262,7 @@ def _resolve(work: Work, command: Command, end: _End, *, final: bool = True) -> 
     log.info(
         "command carried out" if final else "command under way",
         letter=letter,
+        key=command.key,
         how=end.how,
         by=command.by,
         events=len(resolution.events),

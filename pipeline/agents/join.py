@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from pipeline import metrics, topics
+from pipeline.agents import traces
 from pipeline.agents.alerts import AlertBook
 from pipeline.agents.folding import Folded, Folding
 from pipeline.agents.limits import Limits
@@ -180,9 +181,11 @@ class Join:
         details = {"kind": head.kind, "event_type": head.event_type, "error": head.error, "trace": head.trace}
         work.step.send(topics.DEAD_LETTERS, dead_letter(poison.record, head.reason, stage=STAGE, **details))
         where = {"topic": head.topic, "partition": head.partition, "offset": head.offset, "reason": head.reason}
-        log.error(
-            "event cannot be folded, its key is parked", kind=head.kind, letter=head.letter, error=head.error, **where
-        )
+        what = {"event_id": head.event_id, "kind": head.kind, "key": head.key}
+        with traces.within(work, poison):
+            log.error(
+                "event cannot be folded, its key is parked", letter=head.letter, error=head.error, **what, **where
+            )
 
     def finished(self, work: Work) -> Step:
         """The step in the order in which it has to be written, with how each record ended for the ledger.
@@ -198,6 +201,7 @@ class Join:
         for read in work.reads:
             step.ended(read.record, read.event_type, read.end)
         step.seal()
+        traces.trace(work)
         for outputs in (step.outputs, step.elsewhere):
             for topic, sent in outputs.items():
                 metrics.EMITTED.labels(topic).inc(len(sent))

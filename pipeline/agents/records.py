@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
+
+from opentelemetry.trace import Span
 
 from pipeline.domain import Arrival
 from pipeline.ledger import LedgerStep
@@ -32,3 +35,6 @@ class Work:
     partition: int
     step: LedgerStep
     reads: list[Read] = field(default_factory=list)
+    began: int = field(default_factory=time.time_ns)
+    spans: dict[Read, Span] = field(default_factory=dict)
+    """Of events, while this process traces."""

@@ -43,7 +43,13 @@ _HISTORY: Mapping[str, Schema] = {
 _JSON: Mapping[str, Schema] = {
     "content-type": {"const": CONTENT_TYPE, "description": "Media type of the value"},
 }
-
+_TRACE: Mapping[str, Schema] = {
+    "traceparent": {
+        "type": "string",
+        "description": "W3C Trace Context: the span that sent the record. Absent unless the sender traces",
+    },
+}
+"""What records on the way of an event may have besides."""
 
 _FRAMED: Mapping[str, Schema] = {
     "content-type": {
@@ -60,12 +66,8 @@ def json_headers(*, framed: bool = False) -> Schema:
 
 def update_headers() -> Schema:
     """Headers of an update, which may say that it is to be sent once more."""
-    schema = json_headers(framed=True)
-    schema["properties"][REPLAY_HEADER] = {
-        "type": "string",
-        "description": "Absent but in a forced replay: id of the command that wants it sent although Norce was told",
-    }
-    return schema
+    forced = "Absent but in a forced replay: id of the command that wants it sent although Norce was told"
+    return _with_optional(_headers(_FRAMED), {REPLAY_HEADER: {"type": "string", "description": forced}}, _TRACE)
 
 
 def no_headers() -> Schema:
@@ -81,8 +83,7 @@ def event_headers(event_type: str) -> Schema:
         {"ce_partitionkey": {"type": "string", "description": "The record's key"}},
         _JSON,
     )
-    schema["properties"] |= {name: dict(part) for name, part in _HISTORY.items()}
-    return schema
+    return _with_optional(schema, _HISTORY, _TRACE)
 
 
 def answer_headers(name: str) -> Schema:
@@ -104,7 +105,7 @@ def answer_headers(name: str) -> Schema:
 
 def quarantine_headers() -> Schema:
     """Headers of a body that could not be used."""
-    return _headers(
+    schema = _headers(
         _CLOUD_EVENT,
         {"ce_type": {"const": TYPE_PREFIX + "quarantined", "description": "Says that this is no event"}},
         _JSON,
@@ -115,9 +116,16 @@ def quarantine_headers() -> Schema:
             "norce_event_type": {"type": "string", "description": "Event type that was asked for, cut after 200 bytes"},
         },
     )
+    return _with_optional(schema, _TRACE)
 
 
 def _headers(*parts: Mapping[str, Schema]) -> Schema:
     """A schema of headers, all of them always there."""
     properties = {name: dict(schema) for part in parts for name, schema in part.items()}
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _with_optional(schema: Schema, *parts: Mapping[str, Schema]) -> Schema:
+    """A schema with headers that may be there."""
+    more = {name: dict(part) for optional in parts for name, part in optional.items()}
+    return {**schema, "properties": {**schema["properties"], **more}}

@@ -197,10 +197,10 @@ class Asker:
         if isinstance(error, Unknown):
             after = memory.unknown(entry, asked, now, rule)
             given_up = after.unknown >= rule.unknown_tries
-            log.info("not known to Query", kind=question.kind, times=after.unknown, given_up=given_up)
+            log.info("not known to Query", kind=question.kind, key=question.key, times=after.unknown, given_up=given_up)
             return after, "given_up" if given_up else "unknown"
         assert error is not None  # noqa: S101  an answer or an error
-        log.error("look-up refused", kind=question.kind, reason=error.reason)
+        log.error("look-up refused", kind=question.kind, key=question.key, reason=error.reason)
         step.send(topics.DEAD_LETTERS, _letter(asked, error))
         return memory.refused(entry, asked), "dead"
 

@@ -2,8 +2,9 @@
 
 Each process reads the groups it needs, so a sink does not ask for the webhook's secret. Values come from
 environment variables (prefix ``NORCE_``; the broker list also answers to ``KAFKA_BOOTSTRAP_SERVERS``, the name other
-Kafka tools use) and, for anything that should not stand in an environment, from files: a file in the folder named by
-``NORCE_SECRETS_DIR`` that is called like the variable, in lower case, holds its value.
+Kafka tools use, and traces to OpenTelemetry's own names) and, for anything that should not stand in an environment,
+from files: a file in the folder named by ``NORCE_SECRETS_DIR`` that is called like the variable, in lower case, holds
+its value.
 
 Defaults marked *assumed* answer a question that Norce does not document; see the README.
 """
@@ -18,6 +19,7 @@ from pipeline.settings.privacy import PrivacySettings, key_bytes
 from pipeline.settings.reconcile import ReconcileSettings
 from pipeline.settings.simulator import SimulatorSettings
 from pipeline.settings.sinks import CheckoutChannel, CheckoutSettings, ConnectSettings, SinkSettings
+from pipeline.settings.tracing import TracingSettings
 from pipeline.settings.webhook import WebhookSettings
 from pipeline.settings.worker import WorkerSettings
 
@@ -34,6 +36,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     ReconcileSettings,
     SchemaRegistrySettings,
     LogSettings,
+    TracingSettings,
 )
 """All groups, in the order in which they are shown."""
 
@@ -55,6 +58,7 @@ __all__ = [
     "SettingsGroup",
     "SimulatorSettings",
     "SinkSettings",
+    "TracingSettings",
     "WebhookSettings",
     "WorkerSettings",
     "key_bytes",

@@ -85,6 +85,7 @@ class ProcessSettings(SettingsGroup):
 A = TypeVar("A", bound=SettingsGroup)
 B = TypeVar("B", bound=SettingsGroup)
 C = TypeVar("C", bound=SettingsGroup)
+D = TypeVar("D", bound=SettingsGroup)
 
 
 @overload
@@ -93,6 +94,8 @@ def load(first: type[A], /) -> tuple[A]: ...
 def load(first: type[A], second: type[B], /) -> tuple[A, B]: ...
 @overload
 def load(first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C]: ...
+@overload
+def load(first: type[A], second: type[B], third: type[C], fourth: type[D], /) -> tuple[A, B, C, D]: ...
 def load(*groups: type[SettingsGroup]) -> tuple[SettingsGroup, ...]:
     """Read several groups at once.
 

@@ -23,6 +23,7 @@ from pipeline.domain import CheckoutUpdate, ConnectUpdate
 from pipeline.engine import Slice, SliceLedger, SliceTable, StaleSlices
 from pipeline.ledger import UpdateOutcome
 from pipeline.sinks.memory import Sent
+from pipeline.sinks.traces import about, note_outcome
 from pipeline.sinks.writer import Result, Writer
 
 log = structlog.get_logger(__name__)
@@ -99,7 +100,9 @@ class Lanes(Generic[U]):
     async def bury(self, record: Any, piece: Slice, error: Exception) -> None:
         """Put a record aside that is no update."""
         letter = dead_letter(record, str(error), error=type(error).__name__, stage=self._target)
-        await self._writer.write(piece, record, Result(UpdateOutcome.DEAD, dead=letter))
+        with about(record, "", self._writer.group) as span:
+            note_outcome(span, UpdateOutcome.DEAD)
+            await self._writer.write(piece, record, Result(UpdateOutcome.DEAD, dead=letter))
         self._resolve(piece)
 
     # -- delivering ----------------------------------------------------------------------------------------------
@@ -119,7 +122,10 @@ class Lanes(Generic[U]):
         self._calling.add(task)
         pending = self._waiting.pop(key)
         try:
-            await self._end(pending, await self._handle(key, pending))
+            with about(pending.record, pending.update.id, self._writer.group) as span:
+                result = await self._handle(key, pending)
+                note_outcome(span, result.outcome)
+                await self._end(pending, result)
         finally:
             self._calling.discard(task)
             self._pending.dec()
@@ -137,14 +143,15 @@ class Lanes(Generic[U]):
             if error.outcome is not Outcome.DEAD_LETTER:
                 await self._writer.flush()  # what Norce took from other lanes must not be sent again
                 raise
-            log.error("update refused", target=self._target, update=update.id, reason=error.reason)
+            log.error("update refused", target=self._target, reason=error.reason)
             letter = dead_letter(pending.record, error.reason, stage=self._target, **_told(error))
             return Result(UpdateOutcome.DEAD, dead=letter)
         return Result(outcome, sent=Sent.of(update, pending.replay or ("" if sent is None else sent.replay)))
 
     async def _supersede(self, pending: _Pending[U]) -> None:
         """Only what the ledger says is finished: an update that nobody sends has to be written down as well."""
-        with suppress(StaleSlices):
+        with suppress(StaleSlices), about(pending.record, pending.update.id, self._writer.group) as span:
+            note_outcome(span, UpdateOutcome.SUPERSEDED)
             await self._end(pending, Result(UpdateOutcome.SUPERSEDED))
         self._pending.dec()
 

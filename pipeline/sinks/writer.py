@@ -46,6 +46,11 @@ class Writer:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def group(self) -> str:
+        """The consumer group, as the ledger names it."""
+        return str(self._app.conf.id)
+
     async def write(self, piece: Slice, record: Any, result: Result) -> None:
         """Return when a result is durable: in the ledger, in the table of what was sent, in the dead letters.
 
@@ -79,9 +84,7 @@ class Writer:
                 self._idle.set()
 
     async def _write(self, group: list[_Entry]) -> None:
-        steps: dict[int, LedgerStep] = defaultdict(
-            lambda: LedgerStep(writer=self._app.conf.id, counter=metrics.UPDATES)
-        )
+        steps: dict[int, LedgerStep] = defaultdict(lambda: LedgerStep(writer=self.group, counter=metrics.UPDATES))
         for entry in group:
             self._add(steps[entry.piece.tp.partition], entry)
         for step in steps.values():

@@ -26,8 +26,13 @@ except ValueError:
 
 
 def logged(level: str, format: str) -> str:
+    return run(PROGRAM.format(level=level, format=format))
+
+
+def run(program: str) -> str:
+    """What a program logs."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(level=level, format=format)],
+        [sys.executable, "-c", program],
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -62,3 +67,28 @@ def test_json_logs_are_one_object_a_line_with_time_level_and_logger() -> None:
 def test_warnings_of_libraries_are_shown_in_the_same_form() -> None:
     assert "broker gone" in logged("warning", "text")
     assert "started" not in logged("warning", "text")
+
+
+WITHIN_A_SPAN = """
+import structlog
+from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
+from pipeline import logs
+from pipeline.settings import LogSettings
+logs.configure(LogSettings(level="info", format={format!r}))
+with use_span(NonRecordingSpan(SpanContext(0xabc, 0xdef, False))):
+    structlog.get_logger("ours").info("within", key="1:2:3")
+structlog.get_logger("ours").info("outside")
+"""
+
+
+def test_json_lines_name_the_span_they_were_written_in_by_opentelemetrys_names() -> None:
+    within, outside = (json.loads(line) for line in run(WITHIN_A_SPAN.format(format="json")).splitlines())
+    assert (within["trace_id"], within["span_id"]) == (f"{0xABC:032x}", f"{0xDEF:016x}")
+    assert within["key"] == "1:2:3"
+    assert not {"trace_id", "span_id"} & outside.keys()
+
+
+def test_text_for_people_names_no_spans() -> None:
+    output = run(WITHIN_A_SPAN.format(format="text"))
+    assert "key=1:2:3" in output
+    assert "trace_id" not in output

@@ -28,6 +28,7 @@ from pipeline.settings import (
     ReconcileSettings,
     SettingsGroup,
     SimulatorSettings,
+    TracingSettings,
     WebhookSettings,
     WorkerSettings,
     load,
@@ -48,7 +49,7 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
 }
 
 BROKERS = ("kafka", "kafka-2", "kafka-3")
-WATCHERS = ("prometheus", "grafana")
+WATCHERS = ("prometheus", "grafana", "jaeger")
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +183,19 @@ def test_three_brokers_are_one_cluster_that_can_lose_one(repository: Path) -> No
     assert (worker["NORCE_KAFKA_REPLICATION_FACTOR"], worker["NORCE_KAFKA_MIN_INSYNC_REPLICAS"]) == ("3", "2")
     ports = [port for name in BROKERS for port in services[name]["ports"]]
     assert len(set(ports)) == 3
+
+
+@pytest.mark.parametrize(("variables", "traces"), [({}, False), ({"OTLP_ENDPOINT": "http://jaeger:4318"}, True)])
+@pytest.mark.parametrize("name", ["webhook", "worker", "sink-connect", "sink-checkout", "lookup"])
+def test_traces_go_to_jaeger_if_that_is_asked_for(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, name: str, variables: Mapping[str, str], traces: bool
+) -> None:
+    services = filled_in(repository, variables)["services"]
+    for variable, value in services[name]["environment"].items():
+        monkeypatch.setenv(variable, value)
+
+    assert TracingSettings().on is traces
+    assert services["jaeger"]["profiles"] == ["tracing"]
 
 
 def test_prometheus_asks_every_process_on_its_port(repository: Path) -> None:
