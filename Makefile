@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
+JOBS ?= 3
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 BOOTSTRAP_LOCK := requirements-uv.lock
@@ -44,7 +45,7 @@ run: $(INSTALLED) ## Show the pipeline at work on this machine until Ctrl-C (ARG
 
 .PHONY: test
 test: lint ## Lint, format, types, imports, then all tests on a real Kafka (ARGS="tests/events -k name": some of them)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: faults
 faults: $(INSTALLED_DEV) ## All tests of the 25 faults and all long ones (ARGS="--seed 7 -k worker": some, again as they were)

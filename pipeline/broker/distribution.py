@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -66,7 +68,8 @@ async def fetch_distribution(
 ) -> Distribution:
     """The jars of Apache Kafka, from the cache or fetched into it.
 
-    Several processes may do this at once; the folder appears only when it is complete and checked.
+    Several processes may ask at once: one fetches, the others wait. The folder appears only when it is complete and
+    checked.
 
     Raises:
         KafkaNotInstallable: Java or Maven is missing, or the fetch failed.
@@ -74,16 +77,31 @@ async def fetch_distribution(
     distribution = find_distribution(environment)
     if distribution.home.is_dir():
         return distribution
-    report(f"Fetching Apache Kafka {VERSION} with Maven into {distribution.home} (once, about 45 MB)")
     distribution.home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=distribution.home.parent, prefix=".fetch-") as folder:
+    # Maven's own repository is not made for several of them at once either.
+    async with _alone(distribution.home.with_suffix(".lock")):
+        if not distribution.home.is_dir():
+            report(f"Fetching Apache Kafka {VERSION} with Maven into {distribution.home} (once, about 45 MB)")
+            await _fetch_into(distribution.home, _maven(environment))
+    return distribution
+
+
+@asynccontextmanager
+async def _alone(path: Path) -> AsyncIterator[None]:
+    """Hold a lock file; whoever dies lets go of it."""
+    with path.open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
+
+
+async def _fetch_into(home: Path, maven: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as folder:
         complete = Path(folder) / "complete"
         libs = complete / "libs"
         libs.mkdir(parents=True)
-        await _fetch(_maven(environment), libs, Path(folder) / "maven.log")
+        await _fetch(maven, libs, Path(folder) / "maven.log")
         await asyncio.to_thread(_verify, libs)
-        _publish(complete, distribution.home)
-    return distribution
+        complete.rename(home)
 
 
 def resource(name: str) -> str:
@@ -130,12 +148,3 @@ def _verify(libs: Path) -> None:
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         raise FetchFailed(f"missing, unexpected or altered: {', '.join(wrong)}")
-
-
-def _publish(complete: Path, home: Path) -> None:
-    try:
-        complete.rename(home)
-    except OSError:
-        # Somebody else was faster; theirs was checked too.
-        if not home.is_dir():
-            raise

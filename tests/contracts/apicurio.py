@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -29,9 +30,15 @@ COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 def fetch() -> Path:
     """The folder of the registry, 142 MB the first time. It appears only when it is complete and checked."""
     home = cache_folder().parent / f"apicurio-{VERSION}"
-    if home.is_dir():
-        return home
     home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests of another process may want it at the same time
+        if not home.is_dir():
+            _fetch_into(home)
+    return home
+
+
+def _fetch_into(home: Path) -> None:
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetch-") as folder:
         artifact = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
         maven = ["mvn", "--batch-mode", "--quiet", COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
@@ -41,7 +48,6 @@ def fetch() -> Path:
         with tarfile.open(archive) as content:
             content.extractall(Path(folder) / "complete", filter="data")
         (Path(folder) / "complete").rename(home)
-    return home
 
 
 @asynccontextmanager

@@ -128,15 +128,19 @@ async def go_wrong(system: System) -> None:
 
 
 async def operate(system: System) -> None:
-    """What people do: they give a dead letter up, and compare with Norce."""
-    words = ("dead-letters", "drop", REFUSED_KEY, "--yes", "--reason", "only a test")
-    program = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.cli", *words),
-        env={**os.environ, **system.stack.environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, errors = await asyncio.wait_for(program.communicate(), 120)
-    assert program.returncode == 0, errors.decode()
+    """What people do: they give a dead letter up, try unusable bodies again, and compare with Norce."""
+    dropped, refused = 0, 1
+    for code, words in (
+        (dropped, ("dead-letters", "drop", REFUSED_KEY, "--yes", "--reason", "only a test")),
+        (refused, ("quarantine", "retry", "--all", "--yes")),
+    ):
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pipeline.cli", *words),
+            env={**os.environ, **system.stack.environment},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, errors = await asyncio.wait_for(program.communicate(), 120)
+        assert program.returncode == code, errors.decode()
     assert (await Sweeps(system).run()).complete
 
 

@@ -209,6 +209,7 @@ def test_prometheus_asks_every_process_on_its_port(repository: Path) -> None:
         "sink-checkout": CheckoutSettings,
         "drift": DriftSettings,
         "privacy": PrivacySettings,
+        "lookup": LookupSettings,
     }
     assert asked == {name: [f"{name}:{group.model_fields['port'].default}"] for name, group in processes.items()}
 
