@@ -11,6 +11,7 @@ from pipeline.settings_report import _is_secret
 from tests.k8s.rendered import JOBS, SETTINGS, Overlay, selects
 
 CALLS_NORCE = {"sink-connect", "sink-checkout", "lookup", "reconcile"}
+TRACED = {"webhook", "worker", "sink-connect", "sink-checkout"}
 
 
 def test_every_pod_is_restricted(overlay: Overlay) -> None:
@@ -109,7 +110,9 @@ def test_only_those_who_call_norce_reach_the_internet(overlay: Overlay) -> None:
     assert outside == CALLS_NORCE
 
 
-def test_everybody_reaches_names_and_brokers_and_nothing_else_inside(overlay: Overlay) -> None:
+def test_everybody_reaches_names_and_brokers_and_who_traces_a_collector_and_nothing_else_inside(
+    overlay: Overlay,
+) -> None:
     for name in overlay.workloads:
         ports = {
             port["port"]
@@ -117,7 +120,7 @@ def test_everybody_reaches_names_and_brokers_and_nothing_else_inside(overlay: Ov
             if not any("ipBlock" in peer for peer in rule["to"])
             for port in rule["ports"]
         }
-        assert ports == {53, 9093}
+        assert ports == {53, 9093, *([4318] if name in TRACED else [])}
     servers = overlay.environment("worker")["KAFKA_BOOTSTRAP_SERVERS"]
     assert servers.endswith(":9093")
 

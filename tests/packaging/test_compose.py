@@ -49,7 +49,7 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
 }
 
 BROKERS = ("kafka", "kafka-2", "kafka-3")
-WATCHERS = ("prometheus", "grafana", "jaeger")
+WATCHERS = ("prometheus", "grafana")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_the_file_has_the_form_of_the_compose_specification(repository: Path) ->
 
 
 def test_every_process_of_the_pipeline_is_a_service(compose: Any) -> None:
-    assert set(compose["services"]) == {*BROKERS, *WATCHERS, *GROUPS_OF}
+    assert set(compose["services"]) == {*BROKERS, *WATCHERS, "jaeger", *GROUPS_OF}
 
 
 def test_every_command_exists(service: Any) -> None:

@@ -34,6 +34,8 @@ def update(version: int, value: str) -> ConnectUpdate:
 class Kept:
     """The table of what was sent, and the writer, in memory."""
 
+    group = "norce-sink-connect"
+
     def __init__(self, sent: Sent) -> None:
         self.sent = sent
         self.ended: list[tuple[int, UpdateOutcome]] = []

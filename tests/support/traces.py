@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,12 +54,13 @@ class Seen:
 
 
 class Collector:
-    """Takes OTLP over HTTP on a port of its own. While ``answer`` is not 200 it keeps nothing."""
+    """Takes OTLP over HTTP on a port of its own. While ``answer`` is not 200 it only counts who asked, by service."""
 
     def __init__(self) -> None:
         self.answer = 200
         self.requests = 0
         self.raw: list[bytes] = []
+        self.refused: Counter[str] = Counter()
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -100,6 +102,8 @@ class Collector:
         self.requests += 1
         if self.answer == 200:
             self.raw.append(body)
+        else:
+            self.refused.update({seen.service for seen in _spans(body)})
 
 
 def _spans(body: bytes) -> Iterator[Seen]:
