@@ -103,7 +103,9 @@ def test_users_are_those_of_the_code() -> None:
 
 
 def test_every_pod_has_a_user_of_its_own_at_kafka(overlay: Overlay) -> None:
-    assert {f"norce-{name}" for name in overlay.workloads} | {"norce-keda"} == set(overlay.of("KafkaUser"))
+    people_and_jobs = {"norce-lookup", "norce-reconcile", "norce-audit", "norce-dead-letters", "norce-persons"}
+    pods = {f"norce-{name}" for name in overlay.workloads}
+    assert pods | {"norce-keda"} == set(overlay.of("KafkaUser")) - people_and_jobs
 
 
 def test_rights_are_about_topics_that_exist() -> None:
