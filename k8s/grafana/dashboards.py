@@ -98,6 +98,11 @@ CONNECTOR = [
         "reqps",
     ),
     Panel(
+        "Secrets and certificates changed in a day",
+        [("sum by (what, outcome) (increase(norce_webhook_reloads_total{@}[1d]))", "{{what}} {{outcome}}")],
+        kind="stat",
+    ),
+    Panel(
         "Seconds until Kafka acknowledged",
         [
             (f"histogram_quantile({q}, sum by (le) (rate(norce_webhook_produce_seconds_bucket{{@}}[5m])))", f"p{name}")
