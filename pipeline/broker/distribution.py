@@ -79,7 +79,7 @@ async def fetch_distribution(
         return distribution
     distribution.home.parent.mkdir(parents=True, exist_ok=True)
     # Maven's own repository is not made for several of them at once either.
-    async with _alone(distribution.home.with_suffix(".lock")):
+    async with _alone(distribution.home.with_name(f"{distribution.home.name}.lock")):
         if not distribution.home.is_dir():
             report(f"Fetching Apache Kafka {VERSION} with Maven into {distribution.home} (once, about 45 MB)")
             await _fetch_into(distribution.home, _maven(environment))

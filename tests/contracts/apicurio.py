@@ -31,7 +31,7 @@ def fetch() -> Path:
     """The folder of the registry, 142 MB the first time. It appears only when it is complete and checked."""
     home = cache_folder().parent / f"apicurio-{VERSION}"
     home.parent.mkdir(parents=True, exist_ok=True)
-    with home.with_suffix(".lock").open("w") as lock:
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests of another process may want it at the same time
         if not home.is_dir():
             _fetch_into(home)

@@ -209,9 +209,7 @@ async def test_while_query_is_away_orders_are_joined_and_it_is_left_alone(system
     for reference in orders:
         await until_order(system, reference, lambda seen: seen["status"] == "confirmed")
     await system.until(lambda seen: seen.processes["lookup"].total("norce_client_breaker_state", api="query") == 2)
-    seen = await system.observer.look()
-    assert seen.waiting >= len(orders)
-    assert seen.lag("worker") == 0
+    await system.until(lambda seen: seen.waiting >= len(orders) and seen.lag("worker") == 0)
     health = await system.client.get(system.stack.url("lookup") + "/livez")
     assert health.status_code == 200
 
