@@ -135,6 +135,7 @@ def main(orders: int, folder: Path) -> dict[str, Any]:
         begun={},
     )
     started = time.process_time()
+    folder.mkdir(parents=True, exist_ok=True)
     with database(folder) as rows:
         evidence = Evidence(rows, snapshot, GROUPS, Period())
         evidence.ledger(said("worker", EVENTS, 4 * orders, OUTCOMES))
