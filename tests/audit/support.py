@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
 from pipeline import topics
@@ -18,7 +19,7 @@ from pipeline.audit.report import Problem
 from pipeline.audit.snapshot import SOURCES
 from pipeline.partitions import home
 from pipeline.run.stack import Stack
-from tests.support.kafka import read_all
+from tests.support.kafka import read_all, until
 
 Rows = Mapping[tuple[str, str], int]
 
@@ -96,11 +97,21 @@ class Audited:
                 ]
                 consumer.assign(places)
                 ends = await consumer.end_offsets(places)
-                await consumer.commit({place: OffsetAndMetadata(end, "") for place, end in ends.items() if end})
+                offsets = {place: OffsetAndMetadata(end, "") for place, end in ends.items() if end}
+                await until(lambda: _is_committed(consumer, offsets), bool, tries=900)  # noqa: B023
 
     async def record(self, topic: str, good: Callable[[Any], bool] = lambda record: True) -> Any:
         """The last record of a topic that is as it should be."""
         return [record for record in await read_all(self.servers, topic) if good(record)][-1]
+
+
+async def _is_committed(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
+    """Whether the group let them be committed: not before the session of its last static member has ended."""
+    try:
+        await consumer.commit(offsets)
+    except CommitFailedError:
+        return False
+    return True
 
 
 def look(stack: Stack, request: Request) -> Found:
