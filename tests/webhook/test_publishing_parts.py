@@ -19,30 +19,35 @@ class Clock:
         return self.now
 
 
-async def test_while_no_record_waits_there_is_neither_wait_nor_silence() -> None:
+def test_while_no_record_waits_there_is_no_silence() -> None:
     clock = Clock()
     outstanding = Outstanding(clock)
     clock.now = 1000.0
-    assert (len(outstanding), outstanding.longest_wait, outstanding.silence) == (0, 0.0, 0.0)
+    assert (len(outstanding), outstanding.silence) == (0, 0.0)
 
 
-async def test_the_longest_wait_is_that_of_the_oldest_record_and_any_acknowledgement_ends_the_silence() -> None:
+def test_silence_begins_with_the_oldest_record_and_any_acknowledgement_ends_it() -> None:
     clock = Clock()
     outstanding = Outstanding(clock)
-    loop = asyncio.get_running_loop()
-    old, young = loop.create_future(), loop.create_future()
-    outstanding.add(old)
+    old = outstanding.add()
     clock.now = 5.0
-    outstanding.add(young)
+    young = outstanding.add()
     clock.now = 7.0
-    assert (outstanding.longest_wait, outstanding.silence) == (7.0, 7.0)
-    young.set_result(None)
-    assert outstanding.settle(young) is None
+    assert (len(outstanding), outstanding.silence) == (2, 7.0)
+    outstanding.settle(young, stored=True)
     clock.now = 8.0
-    assert (outstanding.longest_wait, outstanding.silence) == (8.0, 1.0)
-    old.set_exception(RuntimeError("refused"))
-    assert isinstance(outstanding.settle(old), RuntimeError)
+    assert (len(outstanding), outstanding.silence) == (1, 1.0)
+    outstanding.settle(old, stored=False)
     assert (len(outstanding), outstanding.silence) == (0, 0.0)
+
+
+def test_a_record_that_is_given_up_does_not_end_the_silence() -> None:
+    clock = Clock()
+    outstanding = Outstanding(clock)
+    given_up, _ = outstanding.add(), outstanding.add()
+    clock.now = 3.0
+    outstanding.settle(given_up, stored=False)
+    assert outstanding.silence == 3.0
 
 
 async def test_a_broker_list_that_makes_no_sense_is_reported_and_does_not_end_the_connector(
