@@ -75,7 +75,7 @@ class Producer:
         on_fatal: Callable[[Producer, KafkaError], None] = lambda producer, error: None,
     ) -> None:
         self._on_fatal = on_fatal
-        self._outstanding = outstanding or Outstanding()
+        self._outstanding = Outstanding() if outstanding is None else outstanding
         self._producer = confluent_kafka.Producer(
             {
                 **kafka.librdkafka(),

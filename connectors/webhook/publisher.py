@@ -110,9 +110,10 @@ class Publisher:
         producer = self._producer
         if producer is None:
             return [self._unreachable or "connecting to Kafka"]
-        if self._outstanding.silence > self._timeout:
+        found = await troubles(producer, self._topics, self._kafka.min_insync_replicas)
+        if not found and self._outstanding.silence > self._timeout:
             return ["Kafka acknowledges nothing"]
-        return await troubles(producer, self._topics, self._kafka.min_insync_replicas)
+        return found
 
     async def _publish(self, record: Record, headers: Headers) -> Stored:
         try:
