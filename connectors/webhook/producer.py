@@ -1,8 +1,8 @@
 """librdkafka's idempotent producer on an event loop.
 
-librdkafka batches, sends and repeats in threads of its own, without Python's lock; that is what makes it several times
-cheaper for each record than a client written in Python. Its acknowledgements are fetched by the loop itself, every
-millisecond while records wait: a thread that waited for them would have to take the lock from the loop each time.
+librdkafka batches, sends and repeats in threads of its own, without Python's lock; that is what makes it cheaper for
+each record than a client written in Python. One thread of ours waits for its acknowledgements and hands over to the
+loop, at once, all that have come.
 
 It repeats a batch for as long as the trouble may pass (a broker away, too few replicas, a change of leader), at most
 ``message.timeout.ms``, and connects again by itself. What it does not survive is an error it calls fatal.
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, Self
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
@@ -38,11 +39,8 @@ CLOSE_TIMEOUT = 1.0
 _ANY = -1
 """Partition that stands for the one of the key."""
 
-_POLL = 0.001
-"""Seconds between two looks for acknowledgements while records wait."""
-
-_LINGER_MS = 1
-"""Milliseconds that a record waits for others to share its request. Without it each costs the broker a request."""
+_POLL = 0.1
+"""Seconds after which the thread that waits for acknowledgements looks whether it should end."""
 
 _MAX_WAITING_KIB = 262_144
 """KiB of records that wait for Kafka; a record beyond them is refused."""
@@ -60,6 +58,9 @@ class Stored(NamedTuple):
     topic: str
     partition: int
     offset: int
+
+
+_Settled = tuple[int, asyncio.Future[Stored], Stored | KafkaException]
 
 
 class Producer:
@@ -82,7 +83,8 @@ class Producer:
                 "client.id": client_id,
                 "acks": "all",
                 "enable.idempotence": True,
-                "linger.ms": _LINGER_MS,
+                # While requests are under way the next batches fill by themselves; waiting longer would only take time.
+                "linger.ms": 0,
                 # The partition that every other Kafka client puts a key into.
                 "partitioner": "murmur2_random",
                 "request.timeout.ms": int(kafka.request_timeout * 1000),
@@ -93,11 +95,14 @@ class Producer:
                 "error_cb": self._failed,
             }
         )
+        self._loop = asyncio.get_running_loop()
         self._waiting = 0
-        self._something = asyncio.Event()
         self._nothing = asyncio.Event()
         self._nothing.set()
-        self._polling = asyncio.create_task(self._poll(), name="kafka acknowledgements")
+        self._settled: list[_Settled] = []
+        self._closed = False
+        self._thread = threading.Thread(target=self._poll, name="kafka acknowledgements", daemon=True)
+        self._thread.start()
 
     @classmethod
     @asynccontextmanager
@@ -132,7 +137,7 @@ class Producer:
         Raises:
             KafkaException, BufferError: it cannot be sent, being too large, or with too many waiting.
         """
-        acknowledgement: asyncio.Future[Stored] = self._polling.get_loop().create_future()
+        acknowledgement: asyncio.Future[Stored] = self._loop.create_future()
         number = self._outstanding.add()
         try:
             self._producer.produce(
@@ -148,7 +153,6 @@ class Producer:
             self._outstanding.settle(number, stored=False)
             raise
         self._waiting += 1
-        self._something.set()
         self._nothing.clear()
         return acknowledgement
 
@@ -162,37 +166,56 @@ class Producer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._nothing.wait()
-        self._polling.cancel()
-        self._producer.purge()
-        self._producer.poll(0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT):
-                await asyncio.to_thread(self._producer.close)
+                await asyncio.to_thread(self._end)
 
-    async def _poll(self) -> NoReturn:
-        while True:
-            await self._something.wait()
-            while self._waiting:
-                self._producer.poll(0)
-                await asyncio.sleep(_POLL)
-            self._something.clear()
+    def _end(self) -> None:
+        self._producer.purge()
+        self._closed = True
+        self._thread.join()
+        self._producer.close()
+
+    def _poll(self) -> None:
+        while not self._closed:
+            self._producer.poll(_POLL)
+            self._hand_over()
+        self._producer.poll(0)  # what was purged
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        settled, self._settled = self._settled, []
+        if settled:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._settle, settled)
+
+    def _settle(self, settled: list[_Settled]) -> None:
+        for number, acknowledgement, result in settled:
+            self._outstanding.settle(number, stored=isinstance(result, Stored))
+            if acknowledgement.done():
+                continue
+            if isinstance(result, Stored):
+                acknowledgement.set_result(result)
+            else:
+                acknowledgement.set_exception(result)
+        self._waiting -= len(settled)
+        if not self._waiting:
             self._nothing.set()
 
     def _delivered(
         self, number: int, acknowledgement: asyncio.Future[Stored], error: KafkaError | None, message: Any
     ) -> None:
-        self._waiting -= 1
-        self._outstanding.settle(number, stored=error is None)
-        if acknowledgement.done():
-            return
-        if error is None:
-            acknowledgement.set_result(Stored(message.topic(), message.partition(), message.offset()))
-        else:
-            acknowledgement.set_exception(KafkaException(error))
+        """Called by librdkafka in the thread that polls."""
+        result = (
+            Stored(message.topic(), message.partition(), message.offset()) if error is None else KafkaException(error)
+        )
+        self._settled.append((number, acknowledgement, result))
 
     def _failed(self, error: KafkaError) -> None:
+        """Called by librdkafka in the thread that polls."""
         if error.fatal():
-            self._on_fatal(self, error)
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._on_fatal, self, error)
 
 
 async def troubles(producer: Producer, topics: Sequence[str], min_insync: int) -> list[str]:
