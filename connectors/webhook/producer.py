@@ -42,6 +42,13 @@ _ANY = -1
 _POLL = 0.1
 """Seconds after which the thread that waits for acknowledgements looks whether it should end."""
 
+_LINGER_MS = 0.3
+"""Milliseconds that a record waits for others to share its request to the broker.
+
+It costs a lone sender a millisecond or two, as the client's timers are coarse. Without it nearly every record is a
+request of its own, whose cost at the broker is what limits many senders first.
+"""
+
 _MAX_WAITING_KIB = 262_144
 """KiB of records that wait for Kafka; a record beyond them is refused."""
 
@@ -83,8 +90,7 @@ class Producer:
                 "client.id": client_id,
                 "acks": "all",
                 "enable.idempotence": True,
-                # While requests are under way the next batches fill by themselves; waiting longer would only take time.
-                "linger.ms": 0,
+                "linger.ms": _LINGER_MS,
                 # The partition that every other Kafka client puts a key into.
                 "partitioner": "murmur2_random",
                 "request.timeout.ms": int(kafka.request_timeout * 1000),
