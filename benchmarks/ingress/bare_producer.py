@@ -15,16 +15,16 @@ from collections import Counter
 
 import uvloop
 
-from benchmarks.events import TOPICS, events
+from benchmarks.events import events
 from benchmarks.ingress.load import Options, quantile
-from connectors.webhook.producer import start_producer
+from connectors.webhook.producer import Producer
 from pipeline.settings import KafkaSettings, load
 
 
 async def run(options: Options) -> dict[str, object]:
     """Send for a while, each sender waiting for the acknowledgement before its next record."""
     (kafka,) = load(KafkaSettings)
-    producer = await start_producer(kafka, TOPICS, 65_536)
+    producer = Producer(kafka, 65_536)
     now = time.time_ns() // 1000
     records = itertools.cycle(
         [
@@ -40,7 +40,7 @@ async def run(options: Options) -> dict[str, object]:
         while not ending:
             topic, record = next(records)
             sent = time.perf_counter()
-            await producer.send_and_wait(topic, record.value, record.key, headers=list(record.headers))
+            await producer.send(topic, record.value, record.key, headers=list(record.headers))
             answers["200"] += 1
             if timed:
                 latencies.append(time.perf_counter() - sent)
@@ -52,7 +52,7 @@ async def run(options: Options) -> dict[str, object]:
     timed, seconds, cpu = False, time.perf_counter() - began, time.process_time() - cpu
     ending = True
     await asyncio.gather(*senders)
-    await producer.stop()
+    await producer.close(10.0)
     latencies.sort()
     return {
         "answers": dict(answers),

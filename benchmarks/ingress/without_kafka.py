@@ -8,7 +8,8 @@ from typing import NoReturn
 from connectors.webhook import server
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.records import Record
-from pipeline.settings import KafkaSettings, WebhookSettings, load
+from pipeline.logs import configure
+from pipeline.settings import KafkaSettings, LogSettings, WebhookSettings, load
 
 
 class Unpublished(Publisher):
@@ -27,4 +28,5 @@ class Unpublished(Publisher):
 
 if __name__ == "__main__":
     setattr(server, "Publisher", Unpublished)  # noqa: B010 - the one thing that differs
+    configure(*load(LogSettings))
     raise SystemExit(server.serve(*load(WebhookSettings, KafkaSettings)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-Headers = tuple[tuple[bytes, bytes], ...]
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Answer:
         return json.dumps({"error": self.name, "message": self.message}).encode()
 
 
-_CLOSE = (b"connection", b"close")
+_CLOSE = ("connection", "close")
 
 ACCEPTED = Answer(200, "accepted", "Every in-sync replica has the event. The answer has no body.")
 QUARANTINED = Answer(200, "quarantined", "Kept in quarantine for a person to look at. The answer has no body.")
 UNAUTHORIZED = Answer(
-    401, "unauthorized", "The secret header is missing or wrong.", ((b"www-authenticate", b"ApiKey"), _CLOSE)
+    401, "unauthorized", "The secret header is missing or wrong.", (("www-authenticate", "ApiKey"), _CLOSE)
 )
 NOT_FOUND = Answer(404, "not_found", "There is nothing at this path.")
 METHOD_NOT_ALLOWED = Answer(405, "method_not_allowed", "The path does not take this method.")

@@ -4,41 +4,43 @@ from __future__ import annotations
 
 import asyncio
 
-from connectors.webhook.asgi import Receive, Scope, header_values
 from connectors.webhook.errors import BodyTooLarge, SenderGone, UploadTimeout
+from connectors.webhook.rsgi import Exchange, Request
 
 
-async def read_body(scope: Scope, receive: Receive, max_bytes: int, seconds: float) -> bytes:
-    """The whole body, as it came. all of it has to arrive within ``seconds``.
+async def read_body(request: Request, exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
+    """The whole body, as it came. All of it has to arrive within ``seconds``.
 
     Raises:
         BodyTooLarge, UploadTimeout, SenderGone
     """
-    if _declared_length(scope) > max_bytes:
+    declared = _declared_length(request)
+    if declared is not None and declared > max_bytes:
         raise BodyTooLarge
     try:
         async with asyncio.timeout(seconds):
-            return await _collect(receive, max_bytes)
+            # The server reads no more than was declared. What declares nothing has to be counted.
+            return await (_collect(exchange, max_bytes) if declared is None else exchange())
     except TimeoutError:
         raise UploadTimeout from None
+    except RuntimeError:
+        raise SenderGone from None
 
 
-async def _collect(receive: Receive, max_bytes: int) -> bytes:
+async def _collect(exchange: Exchange, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise SenderGone
-        chunk = message.get("body", b"")
+    size = ends = 0
+    async for chunk in exchange:
         size += len(chunk)
+        ends += not chunk
         if size > max_bytes:
             raise BodyTooLarge
         chunks.append(chunk)
-        more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if ends > 1:
+        raise SenderGone
+    return b"".join(chunks)
 
 
-def _declared_length(scope: Scope) -> int:
-    values = header_values(scope, b"content-length")
-    return int(values[0]) if values and values[0].isdigit() else 0
+def _declared_length(request: Request) -> int | None:
+    values = request.headers.get_all("content-length")
+    return int(values[0]) if values and values[0].isdigit() else None

@@ -6,7 +6,6 @@ import structlog
 
 from connectors.webhook import answers
 from connectors.webhook.answers import Answer
-from connectors.webhook.asgi import Receive, Scope, header_values
 from connectors.webhook.authentication import SecretHeader
 from connectors.webhook.bodies import read_body
 from connectors.webhook.errors import BodyTooLarge, NotAcknowledged, SenderGone, UploadTimeout
@@ -15,6 +14,7 @@ from connectors.webhook.metrics import Metrics
 from connectors.webhook.outage import Outage
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.records import Record, RecordFactory
+from connectors.webhook.rsgi import Exchange, Request
 from connectors.webhook.traces import note_request, request_span
 from pipeline.events import UnusableBody
 from pipeline.settings import WebhookSettings
@@ -41,35 +41,35 @@ class Endpoint:
         self.secret = SecretHeader(settings.secret_header, [secret.get_secret_value() for secret in settings.secrets])
         self.in_flight = 0
 
-    async def handle(self, scope: Scope, receive: Receive, in_path: str) -> Answer:
+    async def handle(self, request: Request, exchange: Exchange, in_path: str) -> Answer:
         """The answer to one request; ``in_path`` is the event type in its path, if any."""
-        asked = requested(scope, in_path)
-        answer = await self._admit(scope, receive, asked)
+        asked = requested(request, in_path)
+        answer = await self._admit(request, exchange, asked)
         self._metrics.count(asked.found, answer.name)
         if answer in answers.REFUSALS:
             self._outage.refused()
         return answer
 
-    async def _admit(self, scope: Scope, receive: Receive, asked: Requested) -> Answer:
-        if scope["method"] != "POST":
+    async def _admit(self, request: Request, exchange: Exchange, asked: Requested) -> Answer:
+        if request.method != "POST":
             return answers.METHOD_NOT_ALLOWED
-        if not self.secret.is_valid(scope):
+        if not self.secret.is_valid(request.headers.get_all(self.secret.name)):
             return answers.UNAUTHORIZED
         if self.in_flight >= self._settings.max_in_flight:
             return answers.OVERLOADED
         self.in_flight += 1
         try:
-            with request_span(scope) as span:
-                answer = await self._answer(scope, receive, asked)
-                note_request(span, scope, asked, answer)
+            with request_span(request) as span:
+                answer = await self._answer(request, exchange, asked)
+                note_request(span, request, asked, answer)
                 return answer
         finally:
             self.in_flight -= 1
 
-    async def _answer(self, scope: Scope, receive: Receive, asked: Requested) -> Answer:
+    async def _answer(self, request: Request, exchange: Exchange, asked: Requested) -> Answer:
         try:
-            body = await read_body(scope, receive, self._settings.max_body_bytes, self._settings.body_timeout)
-            return await self._take(scope, asked, body)
+            body = await read_body(request, exchange, self._settings.max_body_bytes, self._settings.body_timeout)
+            return await self._take(request, asked, body)
         except BodyTooLarge:
             return answers.BODY_TOO_LARGE
         except UploadTimeout:
@@ -82,10 +82,10 @@ class Endpoint:
             log.exception("request failed", event_type=str(asked))
             return answers.INTERNAL_ERROR
 
-    async def _take(self, scope: Scope, asked: Requested, body: bytes) -> Answer:
+    async def _take(self, request: Request, asked: Requested, body: bytes) -> Answer:
         self._metrics.body_bytes.observe(len(body))
         try:
-            record, answer = self._event(scope, asked, body), answers.ACCEPTED
+            record, answer = self._event(request, asked, body), answers.ACCEPTED
         except UnusableBody as error:
             record, answer = self._records.quarantined(asked, error, body), answers.QUARANTINED
             await self._publisher.publish(record)
@@ -96,8 +96,8 @@ class Endpoint:
         log.debug("event accepted", event_id=record.id, key=key, event_type=str(asked), topic=record.topic)
         return answer
 
-    def _event(self, scope: Scope, asked: Requested, body: bytes) -> Record:
-        encodings, unknown = header_values(scope, b"content-encoding"), self._settings.accept_unknown_types
+    def _event(self, request: Request, asked: Requested, body: bytes) -> Record:
+        encodings, unknown = request.headers.get_all("content-encoding"), self._settings.accept_unknown_types
         return self._records.accepted(asked, body, accept_unknown=unknown, encodings=encodings)
 
     def _note_quarantined(self, record: Record, asked: Requested, error: UnusableBody) -> None:

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from connectors.webhook.asgi import Scope, header_values
+from connectors.webhook.rsgi import Request
 from pipeline.events import EventSpec, Reason, UnusableBody, find, free_form
 
-HEADER = b"x-norce-event-type"
+HEADER = "x-norce-event-type"
 QUERY = "norceEventType"
 MAX_REQUESTED = 200
 
@@ -53,14 +53,13 @@ class Requested:
         raise UnusableBody(Reason.UNKNOWN_EVENT_TYPE, "the catalogue has no such event type")
 
 
-def requested(scope: Scope, in_path: str) -> Requested:
+def requested(request: Request, in_path: str) -> Requested:
     """What the request says; ``in_path`` is the part of the path after the endpoint's own, or empty."""
     names = [in_path]
-    names += [value.decode("latin-1") for value in header_values(scope, HEADER)]
-    query = scope["query_string"]
+    names += request.headers.get_all(HEADER)
+    query = request.query_string
     if query:
-        text = query.decode("latin-1")
-        names += [value for name, value in parse_qsl(text) if name.lower() == QUERY.lower()]
+        names += [value for name, value in parse_qsl(query) if name.lower() == QUERY.lower()]
     different: dict[str, str] = {}
     for name in filter(None, map(str.strip, names)):
         different.setdefault(name.lower(), name)

@@ -16,7 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from connectors.webhook.outage import Outage
 from pipeline.events import EventSpec
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 UNKNOWN = "unknown"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
@@ -68,7 +68,7 @@ class Metrics:
             "norce_webhook_unacknowledged", "Records that Kafka has still to acknowledge", registry=self.registry
         )
         self.producers = Counter(
-            "norce_webhook_producers", "Kafka producers started; more than one means trouble", registry=self.registry
+            "norce_webhook_producers", "Kafka producers started; more than one: one met an error it could not survive", registry=self.registry
         )
 
         self.outage_budget = Gauge(

@@ -78,7 +78,7 @@ def _untyped(schemas: dict[str, Any]) -> JsonObject:
         "operationId": "postEvent",
         "summary": "An event whose type is in a static header or in the query; both must agree when both are given",
         "parameters": [
-            {"name": HEADER.decode(), "in": "header", "schema": {"type": "string", "examples": names[:1]}},
+            {"name": HEADER, "in": "header", "schema": {"type": "string", "examples": names[:1]}},
             {"name": QUERY, "in": "query", "schema": {"type": "string", "examples": names[:1]}},
         ],
         **_operation({"anyOf": list(schemas.values())}),

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
+import time
 from collections.abc import Callable
-
-from aiokafka.structs import RecordMetadata
-
-Acknowledgement = asyncio.Future[RecordMetadata]
 
 
 class Outstanding:
-    """Knows how long records wait, by the given clock in seconds."""
+    """Knows how many records wait and for how long nothing was acknowledged, by the given clock in seconds."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._since: dict[Acknowledgement, float] = {}  # in the order of sending
+        self._since: dict[int, float] = {}  # in the order of sending
+        self._numbers = itertools.count()
         self._last_success = clock()
 
     def __len__(self) -> int:
         return len(self._since)
 
-    def add(self, acknowledgement: Acknowledgement) -> None:
-        self._since[acknowledgement] = self._clock()
+    def add(self) -> int:
+        """A record is sent; returns its number."""
+        number = next(self._numbers)
+        self._since[number] = self._clock()
+        return number
 
-    def settle(self, acknowledgement: Acknowledgement) -> BaseException | None:
-        """The record is acknowledged or given up; returns what it was given up for."""
-        self._since.pop(acknowledgement, None)
-        error = None if acknowledgement.cancelled() else acknowledgement.exception()
-        if error is None:
+    def settle(self, number: int, *, stored: bool) -> None:
+        """A record is acknowledged or given up."""
+        self._since.pop(number, None)
+        if stored:
             self._last_success = self._clock()
-        return error
-
-    @property
-    def longest_wait(self) -> float:
-        """Seconds that the oldest record has waited; 0 when none waits."""
-        return self._clock() - self._oldest
 
     @property
     def silence(self) -> float:
         """Seconds in which records waited and not one was acknowledged; 0 when none waits."""
-        return self._clock() - max(self._oldest, self._last_success) if self._since else 0.0
-
-    @property
-    def _oldest(self) -> float:
-        return next(iter(self._since.values()), self._clock())
+        oldest = next(iter(self._since.values()), None)
+        return 0.0 if oldest is None else self._clock() - max(oldest, self._last_success)

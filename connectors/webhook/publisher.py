@@ -1,31 +1,24 @@
 """Publishes records on Kafka and says whether every in-sync replica has them.
 
-aiokafka's idempotent producer repeats a batch for as long as the trouble may pass: a broker away, too few replicas, a
-change of leader. It does not survive two things, so a producer is replaced by a fresh one when they happen:
-
-- a batch that is refused for good. Its sequence numbers are used up, and the broker then refuses every later batch of
-  that partition as out of order;
-- a record that is not acknowledged for long. Either its batch was lost inside the client or all brokers moved.
-
-A record that was waited for too long is not taken back: it may still arrive, and once more when Norce repeats it.
+A record that was waited for too long is not taken back: it may still arrive, and once more when Norce repeats it. Kafka
+is connected to again by the producer itself; a producer that met an error it cannot survive is replaced by a fresh one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
-from aiokafka.structs import RecordMetadata
+from confluent_kafka import KafkaError
 
 from connectors.webhook.errors import NotAcknowledged, Trouble
 from connectors.webhook.metrics import Metrics
-from connectors.webhook.outstanding import Acknowledgement, Outstanding
-from connectors.webhook.producer import discard, start_producer, troubles
+from connectors.webhook.outstanding import Outstanding
+from connectors.webhook.producer import CLOSE_TIMEOUT, Producer, Stored, troubles
 from connectors.webhook.records import Headers, Record
 from connectors.webhook.traces import send_span
 from pipeline import tracing
@@ -37,17 +30,8 @@ log = structlog.get_logger(__name__)
 RECONNECT_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to reach a broker; the last one repeats."""
 
-STUCK_AFTER = 3
-"""Request timeouts that a record may wait before its producer is replaced."""
-
-CLOSE_TIMEOUT = 1.0
-"""Seconds that connections get to close when the process stops."""
-
-LOOK_EVERY = 1.0
-"""Seconds between two looks at how long records wait."""
-
-_HARMLESS = (MessageSizeTooLargeError, UnknownTopicOrPartitionError, TopicAuthorizationFailedError)
-"""What ``send`` raises before the record took a sequence number: the producer is as good as before."""
+LOOK_EVERY = 0.05
+"""Seconds between two looks at how long records have been waited for."""
 
 
 class Publisher:
@@ -68,7 +52,9 @@ class Publisher:
         self._metrics = metrics
         self._clock = clock
         self._outstanding = Outstanding(clock)
-        self._producer: AIOKafkaProducer | None = None
+        self._waited_for: deque[tuple[float, asyncio.Future[Stored]]] = deque()
+        """With the time until which they are; in its order, as all may wait for the same time."""
+        self._producer: Producer | None = None
         self._connected = asyncio.Event()
         self._broken = asyncio.Event()
         self._unreachable: str | None = None
@@ -82,15 +68,17 @@ class Publisher:
 
     async def run(self) -> NoReturn:
         """Keep a working producer. A Kafka that is not there yet is waited for; records are refused until it is."""
-        while True:
-            producer = await self._connect()
-            self._broken.clear()
-            self._producer, self._unreachable = producer, None
-            self._connected.set()
-            self._metrics.producers.inc()
-            found = await troubles(producer, self._topics, self._kafka.min_insync_replicas)
-            log.info("connected to kafka", bootstrap_servers=self._kafka.bootstrap_servers, troubles=found)
-            await self._until_broken(producer)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._give_up_late(), name="late records")
+            while True:
+                producer = await self._connect()
+                self._broken.clear()
+                self._producer, self._unreachable = producer, None
+                self._connected.set()
+                self._metrics.producers.inc()
+                found = await troubles(producer, self._topics, self._kafka.min_insync_replicas)
+                log.info("connected to kafka", bootstrap_servers=self._kafka.bootstrap_servers, troubles=found)
+                await self._broken.wait()
 
     async def close(self, patience: float) -> None:
         """Deliver what is outstanding for at most ``patience`` seconds, then drop it: its senders were told 503.
@@ -122,57 +110,53 @@ class Publisher:
         producer = self._producer
         if producer is None:
             return [self._unreachable or "connecting to Kafka"]
-        if self._outstanding.silence > self._timeout:
+        found = await troubles(producer, self._topics, self._kafka.min_insync_replicas)
+        if not found and self._outstanding.silence > self._timeout:
             return ["Kafka acknowledges nothing"]
-        return await troubles(producer, self._topics, self._kafka.min_insync_replicas)
+        return found
 
-    async def _publish(self, record: Record, headers: Headers) -> RecordMetadata:
+    async def _publish(self, record: Record, headers: Headers) -> Stored:
         try:
-            async with asyncio.timeout(self._timeout):
-                producer = self._producer or await self._next_producer()
-                return await self._send(producer, record, headers)
+            producer = self._producer or await self._next_producer()
+            acknowledgement = producer.send(
+                record.topic, record.value, record.key, timestamp=record.timestamp, headers=headers
+            )
+            self._waited_for.append((self._clock() + self._timeout, acknowledgement))
+            stored = await acknowledgement
         except TimeoutError:
             raise self._not_acknowledged(Trouble.LATE, "no acknowledgement in time") from None
         except NotAcknowledged:
             raise
         except Exception as error:  # whatever it is: the record is not known to be in Kafka
             raise self._not_acknowledged(Trouble.REFUSED, repr(error)) from error
-
-    async def _send(self, producer: AIOKafkaProducer, record: Record, headers: Headers) -> RecordMetadata:
-        try:
-            acknowledgement: Acknowledgement = await producer.send(
-                record.topic, record.value, record.key, timestamp_ms=record.timestamp, headers=headers
-            )
-        except _HARMLESS:
-            raise
-        except Exception as error:
-            self._condemn(producer, error)
-            raise
-        self._outstanding.add(acknowledgement)
-        acknowledgement.add_done_callback(lambda done: self._settle(producer, done))
-        # Shielded: the record is on its way, and a sender that is told 503 must not hide how that ends.
-        return await asyncio.shield(acknowledgement)
-
-    def _settle(self, producer: AIOKafkaProducer, acknowledgement: Acknowledgement) -> None:
-        error = self._outstanding.settle(acknowledgement)
-        if error is not None:
-            self._condemn(producer, error)
-        elif self._troubled:
+        if self._troubled:
             self._troubled = False
             log.info("kafka acknowledges again")
+        return stored
 
-    def _condemn(self, producer: AIOKafkaProducer, error: BaseException | str) -> None:
+    async def _give_up_late(self) -> NoReturn:
+        """Let nobody wait longer than allowed. One task for all: a timer for each record would cost more."""
+        while True:
+            now = self._clock()
+            while self._waited_for and (self._waited_for[0][1].done() or self._waited_for[0][0] <= now):
+                _, acknowledgement = self._waited_for.popleft()
+                if not acknowledgement.done():
+                    acknowledgement.set_exception(TimeoutError())
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _condemn(self, producer: Producer, error: KafkaError) -> None:
         if producer is self._producer:
-            log.error("kafka producer is replaced", reason=str(error) or repr(error))
-            self._broken.set()
+            log.error("kafka producer is replaced", reason=str(error))
             self._producer = None
             self._connected.clear()
+            self._broken.set()
             self._retire(producer, self._timeout)
 
-    async def _next_producer(self) -> AIOKafkaProducer:
+    async def _next_producer(self) -> Producer:
         if self._unreachable is not None:
             raise self._not_acknowledged(Trouble.UNREACHABLE, self._unreachable)
-        await self._connected.wait()
+        async with asyncio.timeout(self._timeout):
+            await self._connected.wait()
         if self._producer is None:
             raise self._not_acknowledged(Trouble.UNREACHABLE, "the connection was lost again")
         return self._producer
@@ -184,28 +168,27 @@ class Publisher:
             log.error("kafka does not acknowledge", trouble=trouble, detail=detail)
         return NotAcknowledged(trouble, detail)
 
-    async def _connect(self) -> AIOKafkaProducer:
+    async def _connect(self) -> Producer:
         attempt = 0
         while True:
             try:
-                return await start_producer(self._kafka, self._topics, self._max_body_bytes)
+                return await self._reached()
             except Exception as error:  # nothing that goes wrong here may end the attempts
                 self._unreachable = f"no Kafka broker answers at {self._kafka.bootstrap_servers}"
                 log.error("kafka is unreachable", reason=self._unreachable, error=repr(error), attempt=attempt + 1)
             await asyncio.sleep(RECONNECT_PAUSES[min(attempt, len(RECONNECT_PAUSES) - 1)])
             attempt += 1
 
-    async def _until_broken(self, producer: AIOKafkaProducer) -> None:
-        longest = STUCK_AFTER * self._kafka.request_timeout
-        while not self._broken.is_set():
-            try:
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._broken.wait()
-            except TimeoutError:
-                if self._outstanding.longest_wait > longest:
-                    self._condemn(producer, f"a record was not acknowledged for {longest:g} s")
+    async def _reached(self) -> Producer:
+        producer = Producer(self._kafka, self._max_body_bytes, outstanding=self._outstanding, on_fatal=self._condemn)
+        try:
+            await producer.topics(self._kafka.request_timeout)
+        except BaseException:
+            await producer.close(0.0)
+            raise
+        return producer
 
-    def _retire(self, producer: AIOKafkaProducer, patience: float) -> None:
-        task = asyncio.create_task(discard(producer, patience))
+    def _retire(self, producer: Producer, patience: float) -> None:
+        task = asyncio.create_task(producer.close(patience))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)

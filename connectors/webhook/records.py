@@ -53,7 +53,7 @@ class RecordFactory:
         self._now = now
 
     def accepted(
-        self, requested: Requested, body: bytes, *, accept_unknown: bool, encodings: Iterable[bytes] = ()
+        self, requested: Requested, body: bytes, *, accept_unknown: bool, encodings: Iterable[str] = ()
     ) -> Record:
         """The record of what a request brings. ``encodings`` are its ``content-encoding`` headers.
 
@@ -62,7 +62,7 @@ class RecordFactory:
         """
         spec = requested.resolve(accept_unknown)
         for encoding in encodings:
-            if encoding.strip().lower() not in (b"", b"identity"):
+            if encoding.strip().lower() not in ("", "identity"):
                 # Never unpacked, so there is nothing that could grow.
                 raise UnusableBody(Reason.CONTENT_ENCODED, "the body is compressed", "content-encoding")
         return self.event(spec, parse(spec, body), body)

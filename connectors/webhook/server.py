@@ -37,6 +37,7 @@ from connectors.webhook.readiness import Readiness
 from connectors.webhook.records import RecordFactory
 from connectors.webhook.rotation import Rotation, check_certificate
 from pipeline.events import TOPICS
+from pipeline.garbage import spare_the_start
 from pipeline.settings import KafkaSettings, WebhookSettings
 from pipeline.topics import QUARANTINE
 
@@ -150,6 +151,7 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    spare_the_start()
     server.on_startup(lambda: log.info("webhook connector listens", host=webhook.host, port=webhook.port))
     serving = asyncio.create_task(server.serve(), name="http server")
     telling = asyncio.create_task(told.wait())
@@ -169,7 +171,7 @@ def _server(app: WebhookApp, port: Port, webhook: WebhookSettings) -> RenewableS
         app,
         webhook,
         port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.RSGI,
         # HTTP/2 without TLS needs a sender that was told so beforehand; none of the limits would hold for it.
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from opentelemetry.trace import Span, SpanKind
 
 from connectors.webhook.answers import Answer
-from connectors.webhook.asgi import Scope
 from connectors.webhook.event_types import Requested
 from connectors.webhook.records import Record
+from connectors.webhook.rsgi import Request, headers_of
 from pipeline import tracing
 from pipeline.tracing import messages
 
@@ -19,22 +19,21 @@ FAILED_FROM = 500
 """Status from which a server's span counts as failed (OpenTelemetry's conventions)."""
 
 
-def request_span(scope: Scope) -> AbstractContextManager[Span]:
+def request_span(request: Request) -> AbstractContextManager[Span]:
     """Around an authenticated request; it goes on with the trace that the sender began, if there is one.
 
     Requests that are turned away before have none: whoever sends them could fill the traces, or choose what is kept.
     """
     if not tracing.is_on():
         return tracing.NO_SPAN
-    headers = [(name.decode("latin-1"), value) for name, value in scope["headers"]]
-    return tracing.span(f"POST {ROUTE}", SpanKind.SERVER, tracing.parent_in(headers))
+    return tracing.span(f"POST {ROUTE}", SpanKind.SERVER, tracing.parent_in(headers_of(request)))
 
 
-def note_request(span: Span, scope: Scope, asked: Requested, answer: Answer) -> None:
+def note_request(span: Span, request: Request, asked: Requested, answer: Answer) -> None:
     """Say what was asked and answered. The path only where the catalogue has the type: else it is anybody's text."""
     if not span.is_recording():
         return
-    found = {"http.request.method": scope["method"], "http.route": ROUTE, "url.scheme": scope["scheme"]}
+    found = {"http.request.method": request.method, "http.route": ROUTE, "url.scheme": request.scheme}
     if asked.found is not None:
         found["url.path"] = ROUTE.format(event_type=asked.found.name)
     span.set_attributes({**found, "http.response.status_code": answer.status, "norce.answer": answer.name})

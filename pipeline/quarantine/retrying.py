@@ -15,14 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 
 from connectors.webhook.event_types import Requested
-from connectors.webhook.producer import discard, start_producer
+from connectors.webhook.producer import Producer, Stored
 from connectors.webhook.records import Record, RecordFactory
 from pipeline.dead_letters.records import JSON_HEADERS
-from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.events import UnusableBody
 from pipeline.events.envelope import RETRIED_FROM_HEADER, TYPE_PREFIX
 from pipeline.quarantine.entries import Entry, Row
@@ -104,7 +102,7 @@ def judge(row: Row, rules: Rules, *, again: bool = False) -> Tried:
 class Retrier:
     """Publishes events and says what became of bodies; all of it acknowledged by every in-sync replica."""
 
-    def __init__(self, producer: AIOKafkaProducer, timeout: float, by: str) -> None:
+    def __init__(self, producer: Producer, timeout: float, by: str) -> None:
         self._producer = producer
         self._timeout = timeout
         self._by = by
@@ -114,15 +112,11 @@ class Retrier:
     @asynccontextmanager
     async def open(cls, kafka: KafkaSettings, max_body_bytes: int, by: str) -> AsyncIterator[Self]:
         """Raises ``NotPublished`` if no broker answers."""
-        names = (*EVENT_TOPICS, QUARANTINE_RETRIES)
         try:
-            producer = await start_producer(kafka, names, max_body_bytes, client_id="norce-quarantine")
-        except (KafkaError, OSError, TimeoutError) as error:
+            async with Producer.connected(kafka, max_body_bytes, client_id="norce-quarantine") as producer:
+                yield cls(producer, PATIENCE * kafka.request_timeout, by)
+        except KafkaException as error:
             raise NotPublished(error) from error
-        try:
-            yield cls(producer, PATIENCE * kafka.request_timeout, by)
-        finally:
-            await discard(producer, kafka.request_timeout)
 
     async def retry(self, tried: Sequence[Tried]) -> list[Tried]:
         """Publish a batch; those that were are returned with their places. Raises ``NotPublished``."""
@@ -162,11 +156,11 @@ class Retrier:
             "headers": [*JSON_HEADERS],
         }
 
-    async def _send(self, records: Sequence[dict[str, Any]]) -> list[Any]:
+    async def _send(self, records: Sequence[dict[str, Any]]) -> list[Stored]:
         try:
             async with asyncio.timeout(self._timeout):
-                return list(await asyncio.gather(*[await self._producer.send(**record) for record in records]))
-        except (KafkaError, TimeoutError) as error:
+                return list(await asyncio.gather(*[self._producer.send(**record) for record in records]))
+        except (KafkaException, BufferError, TimeoutError) as error:
             raise NotPublished(error) from error
 
 
@@ -175,13 +169,13 @@ def _arguments(record: Record) -> dict[str, Any]:
         "topic": record.topic,
         "value": record.value,
         "key": record.key,
-        "timestamp_ms": record.timestamp,
+        "timestamp": record.timestamp,
         "headers": record.headers,
     }
 
 
-def _published(metadata: Any) -> Published:
-    return Published(topic=metadata.topic, partition=metadata.partition, offset=metadata.offset)
+def _published(stored: Stored) -> Published:
+    return Published(topic=stored.topic, partition=stored.partition, offset=stored.offset)
 
 
 @dataclass

@@ -14,10 +14,9 @@ from dataclasses import replace
 from typing import Self
 
 import orjson
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 
-from connectors.webhook.producer import discard, start_producer
+from connectors.webhook.producer import Producer
 from connectors.webhook.records import Record, RecordFactory
 from pipeline.dead_letters.records import JSON_HEADERS
 from pipeline.events import EVENT_TYPES, parse
@@ -58,7 +57,7 @@ def record_of(missing: Missing, source: str) -> Record:
 class Publisher:
     """Publishes, and returns when every in-sync replica has it."""
 
-    def __init__(self, producer: AIOKafkaProducer, request_timeout: float) -> None:
+    def __init__(self, producer: Producer, request_timeout: float) -> None:
         self._producer = producer
         self._timeout = PATIENCE * request_timeout
 
@@ -67,13 +66,10 @@ class Publisher:
     async def open(cls, kafka: KafkaSettings) -> AsyncIterator[Self]:
         """A publisher with a connection of its own. Raises ``NotPublished`` if no broker answers."""
         try:
-            producer = await start_producer(kafka, TOPICS, MAX_RECORD_BYTES, client_id="norce-reconciliation")
-        except (KafkaError, OSError, TimeoutError) as error:
+            async with Producer.connected(kafka, MAX_RECORD_BYTES, client_id="norce-reconciliation") as producer:
+                yield cls(producer, kafka.request_timeout)
+        except KafkaException as error:
             raise NotPublished(error) from error
-        try:
-            yield cls(producer, kafka.request_timeout)
-        finally:
-            await discard(producer, kafka.request_timeout)
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Publish events. Raises ``NotPublished``; some of them may have arrived then."""
@@ -90,10 +86,11 @@ class Publisher:
     ) -> None:
         try:
             async with asyncio.timeout(self._timeout):
-                acknowledged = [
-                    await self._producer.send(topic, value, key, timestamp_ms=timestamp, headers=headers)
-                    for topic, value, key, timestamp, headers in records
-                ]
-                await asyncio.gather(*acknowledged)
-        except (KafkaError, TimeoutError) as error:
+                await asyncio.gather(
+                    *[
+                        self._producer.send(topic, value, key, timestamp=timestamp, headers=headers)
+                        for topic, value, key, timestamp, headers in records
+                    ]
+                )
+        except (KafkaException, BufferError, TimeoutError) as error:
             raise NotPublished(error) from error

@@ -63,6 +63,13 @@ class WebhookSettings(SettingsGroup):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
+    @field_validator("secrets")
+    @classmethod
+    def _can_be_sent(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+        if not all(secret.get_secret_value().isascii() for secret in secrets):
+            raise ValueError("a secret has other characters than ASCII, which no header carries")
+        return secrets
+
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):

@@ -107,12 +107,17 @@ async def test_ten_thousand_headers_are_refused(connector: Connector) -> None:
         assert await connection.status() == 431
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [head(content_length=100) + b'{"ClientId"', head(transfer_encoding="chunked") + b'b\r\n{"ClientId"\r\n5\r\n:1'],
+    ids=["of a known length", "in chunks"],
+)
 async def test_a_sender_that_hangs_up_in_its_body_leaves_nothing_behind(
-    connector: Connector, broker: KafkaCluster
+    connector: Connector, broker: KafkaCluster, sent: bytes
 ) -> None:
     before = connector.metric("norce_webhook_requests_total", answer="sender_gone")
     async with tail(broker.bootstrap_servers) as topics:
-        async with raw(connector.port, head(content_length=100) + b'{"ClientId"'):
+        async with raw(connector.port, sent):
             await connector.until("norce_webhook_in_flight", lambda value: value == 1)
         await connector.until("norce_webhook_in_flight", lambda value: value == 0)
         assert await topics.to_the_end() == []
