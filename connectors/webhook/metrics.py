@@ -68,7 +68,9 @@ class Metrics:
             "norce_webhook_unacknowledged", "Records that Kafka has still to acknowledge", registry=self.registry
         )
         self.producers = Counter(
-            "norce_webhook_producers", "Kafka producers started; more than one: one met an error it could not survive", registry=self.registry
+            "norce_webhook_producers",
+            "Kafka producers started; more than one: one met an error it could not survive",
+            registry=self.registry,
         )
 
         self.outage_budget = Gauge(
