@@ -249,8 +249,16 @@ async def test_log_lines_about_a_call_name_the_order_the_update_and_the_trace(
     await pay(system, reference)
     refused = await line(system, "sink connect", "update refused", key=key_of(reference))
     repeated = await line(system, "sink connect", "norce_call_repeated", key=key_of(reference))
-    spans = await trace_of(system, collector, reference, spans=12)
-    (worked,) = [s for s in spans if (s.service, s.name) == ("norce-sink-connect", "process norce.updates")]
+    trace = refused["trace_id"]
+
+    async def look() -> list[Seen]:
+        return [span for span in collector.of(trace) if span.service == "norce-sink-connect"]
+
+    def has_ended(spans: list[Seen]) -> bool:
+        return any(span.name == "process norce.updates" for span in spans)
+
+    spans = await until(look, has_ended)
+    (worked,) = [span for span in spans if span.name == "process norce.updates"]
     assert worked.failed
     for written in (refused, repeated):
         assert (written["trace_id"], written["span_id"]) == (worked.trace, worked.id)
