@@ -21,6 +21,7 @@ from pipeline.replay import cli as replaying
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
+    ConsoleSettings,
     DriftSettings,
     KafkaSettings,
     LogSettings,
@@ -150,6 +151,22 @@ def lookup() -> None:
     from pipeline.processes import run_lookup
 
     run_lookup(*read_traced(KafkaSettings, LookupSettings, "norce-lookup"))
+
+
+@app.command()
+def console() -> None:
+    """Serve the console: a page for support and operators, and the query API over the workers' tables.
+
+    Example: NORCE_CONSOLE_WORKERS='["http://127.0.0.1:8081"]' norce-pipeline console
+    """
+    from pipeline.web.accounts import UnusableAccounts
+    from pipeline.web.server import serve
+
+    kafka, settings = read(KafkaSettings, ConsoleSettings)
+    try:
+        serve(kafka, settings, settings_report.groups())
+    except UnusableAccounts as error:
+        fail(error, USAGE)
 
 
 @app.command()
