@@ -31,6 +31,7 @@ After = Annotated[str | None, Query(description="``next`` of the page before", m
 KeyPath = Annotated[str, Path(description="The key, such as ClientId:ApplicationId:ClientOrderRef", min_length=1)]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"model": body.Problem, "description": "The token is nobody's, or reading needs an account"},
     404: {"model": body.Problem, "description": "Nothing is known of it"},
     422: {"model": body.Problem, "description": "A key, cursor or limit is not what it has to be"},
     503: {"model": body.Problem, "description": "No worker has the partition just now; Retry-After says when to ask"},

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from pipeline.audit.snapshot import Groups
 from pipeline.query.api import router as query_router
+from pipeline.query.documents import Problem
 from pipeline.query.things import Things
 from pipeline.query.workers import Workers, resolved
 from pipeline.settings import ConsoleSettings, KafkaSettings
@@ -80,7 +81,9 @@ def make_app(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups, ac
 
     api = APIRouter(prefix=BASE)
 
-    @api.get("/me", summary="Who asks", tags=["console"])
+    unauthorized: dict[int | str, dict[str, Any]] = {401: {"model": Problem, "description": "The token is nobody's"}}
+
+    @api.get("/me", summary="Who asks", tags=["console"], responses=unauthorized)
     async def me(found: Annotated[Caller, Depends(caller)]) -> Me:
         """The account of the request's token."""
         return Me(
@@ -92,7 +95,13 @@ def make_app(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups, ac
 
     reading = [Depends(reader)]
 
-    @api.get("/overview", summary="The pipeline at this moment", tags=["console"], dependencies=reading)
+    @api.get(
+        "/overview",
+        summary="The pipeline at this moment",
+        tags=["console"],
+        dependencies=reading,
+        responses=unauthorized,
+    )
     async def look() -> dict[str, Any]:
         """The stages from webhook to Norce, from the metrics of their processes; at most a second old."""
         return await overview.look()
@@ -100,8 +109,19 @@ def make_app(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups, ac
     api.include_router(operations_router(kafka, settings, groups.worker), dependencies=reading)
     api.include_router(query_router(Things(workers), kafka, groups), dependencies=reading)
     app.include_router(api)
+    _document(app, reading_needs_account=settings.reading_needs_account)
     app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return app
+
+
+def _document(app: FastAPI, *, reading_needs_account: bool) -> None:
+    """Say what needs an account; FastAPI takes it to be needed wherever it is looked at."""
+    document = app.openapi()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            acts = method != "get" or path.endswith("/person")
+            if "security" in operation and not acts and not reading_needs_account:
+                operation["security"].insert(0, {})
 
 
 async def _answered(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:

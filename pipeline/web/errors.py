@@ -89,7 +89,7 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
 
 async def _http(request: Request, error: Any) -> JSONResponse:
     """Of an ``HTTPException``."""
-    names = {404: "NotFound", 405: "MethodNotAllowed"}
+    names = {400: "UnreadableBody", 404: "NotFound", 405: "MethodNotAllowed"}
     return problem(error.status_code, names.get(error.status_code, "Refused"), str(error.detail), error.headers)
 
 

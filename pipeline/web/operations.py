@@ -43,6 +43,7 @@ MAX_REASON = 500
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
     for status, text in {
+        400: "The body is no JSON",
         401: "It needs an account",
         403: "The account lacks the role",
         404: "There is no such thing",

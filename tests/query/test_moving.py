@@ -91,7 +91,9 @@ async def test_each_question_goes_to_the_worker_that_has_the_partition(system: S
 
             async def shared() -> set[int]:
                 try:
-                    return {partition for partition in range(await blind.partitions()) if not await has(blind, partition)}
+                    return {
+                        partition for partition in range(await blind.partitions()) if not await has(blind, partition)
+                    }
                 except NoWorker:
                     return set()
 

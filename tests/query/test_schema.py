@@ -18,13 +18,12 @@ CHECKS = (
     "content_type_conformance",
     "response_schema_conformance",
     "negative_data_rejection",
-    "ignored_auth",
 )
 
 
 async def test_no_request_gets_an_answer_that_the_document_does_not_promise(api: Api, tmp_path: Path) -> None:
     schemathesis = Path(sys.executable).parent / "schemathesis"
-    options = ["--checks", ",".join(CHECKS), "--max-examples", "15", "--seed", "7", "--workers", "2", "--no-color"]
+    options = ["--phases", "fuzzing", "--checks", ",".join(CHECKS), "--max-examples", "15", "--seed", "7", "--no-color"]
     process = await asyncio.create_subprocess_exec(
         schemathesis,
         "run",
@@ -36,5 +35,5 @@ async def test_no_request_gets_an_answer_that_the_document_does_not_promise(api:
     )
     said, _ = await process.communicate()
     text = said.decode()
-    assert process.returncode == 0, text[-6000:]
-    assert "Tested" in text or "passed" in text
+    assert process.returncode == 0, text
+    assert "16 passed" in text
