@@ -16,6 +16,7 @@ from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.quarantine.cli import app as quarantine
+from pipeline.query import cli as asking
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.replay import cli as replaying
 from pipeline.settings import (
@@ -52,6 +53,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(quarantine, name="quarantine")
 app.command()(audit)
 app.command("replay")(replaying.command)
+app.command("order")(asking.command)
 
 
 def main() -> None:

@@ -22,7 +22,12 @@ SETTINGS = {
     "NORCE_LOG_FORMAT": "json",
 }
 
-ODD_ORDER = {"ClientId": 101, "ApplicationId": 1012, "ClientOrderRef": "M/1?a#b %41 +å", "Source": "POS"}
+ODD_ORDER: dict[str, Any] = {
+    "ClientId": 101,
+    "ApplicationId": 1012,
+    "ClientOrderRef": "M/1?a#b %41 +å",
+    "Source": "POS",
+}
 """An order made outside Norce may be called anything."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ ACTIONS = [
 
 
 @pytest.mark.parametrize(("path", "body"), ACTIONS)
-async def test_nobody_acts_without_an_account(api: Api, path: str, body: dict[str, object]) -> None:
+async def test_nobody_acts_without_an_account(api: Api, path: str, body: dict[str, Any]) -> None:
     answer = await api.post(path, **body)
     assert (answer.status_code, answer.json()["error"]) == (401, "NotSignedIn")
     assert answer.headers["www-authenticate"] == "Bearer"
