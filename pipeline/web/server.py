@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
+from pipeline import rights, topics
 from pipeline.audit.snapshot import Groups
 from pipeline.listening import listen
 from pipeline.settings import ConsoleSettings, KafkaSettings
@@ -17,9 +18,10 @@ def serve(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups) -> No
     """Answer until SIGTERM or SIGINT, then finish what was begun.
 
     Raises:
-        UnusableAccounts, PortUnavailable: before anything starts.
+        UnusableAccounts, PortUnavailable, BrokerUnreachable, TopicMissing, RightMissing: before anything starts.
     """
     accounts = Accounts.read(settings.accounts_file)
+    rights.check(kafka, "console", topics.PUBLIC)
     listener = listen(settings.host, settings.port)
     app = make_app(kafka, settings, groups, accounts)
     config = uvicorn.Config(
