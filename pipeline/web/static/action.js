@@ -72,7 +72,7 @@ export class Action extends Component {
 
 /** Stands where the buttons would be, and says why they are not there. */
 export function NeedsRole({ me, role, what }) {
-  if (me.roles.includes(role)) return null;
+  if (!me.known || me.roles.includes(role)) return null;
   return html`<p class="quiet needs"><${Icon} name="key" /><span>You can look, not change: ${what} needs the role <b>${role}</b>.
     ${me.name && ` Your account (${me.name}) has not got it.`}
     ${!me.name && me.accounts && html` <a href=${link(["sign-in"], { from: location.hash })}>Sign in</a>`}

@@ -67,16 +67,20 @@ function parsed(text) {
 }
 
 /** Nobody; what the page takes for granted until /me has answered. */
-export const NOBODY = { name: null, roles: [], reading_needs_account: false, accounts: false };
+export const NOBODY = { known: false, name: null, roles: [], reading_needs_account: false, accounts: false };
+
+function known(me) {
+  return { ...me, known: true };
+}
 
 /** Who is signed in. A token that is not taken any more is forgotten. */
 export async function whoAmI() {
   try {
-    return await call("me");
+    return known(await call("me"));
   } catch (error) {
     if (error.status !== 401) throw error;
     sessionStorage.removeItem(TOKEN);
-    return call("me");
+    return known(await call("me"));
   }
 }
 
@@ -85,7 +89,7 @@ export async function signIn(token) {
   const me = await call("me", { token });
   if (!me.name) throw new ApiError(401, "UnknownToken", "No account has this token.");
   sessionStorage.setItem(TOKEN, token);
-  return me;
+  return known(me);
 }
 
 export function signOut() {

@@ -61,7 +61,7 @@ function Nowhere() {
 }
 
 class App extends Component {
-  state = { route: parse(location.hash), me: NOBODY, open: false };
+  state = { route: parse(location.hash), me: NOBODY, open: false, departures: 0 };
   main = createRef();
   search = createRef();
 
@@ -109,11 +109,12 @@ class App extends Component {
 
   leave = () => {
     signOut();
-    this.setState({ me: { ...this.state.me, name: null, roles: [] } });
+    const { me, departures } = this.state;
+    this.setState({ me: { ...me, name: null, roles: [] }, departures: departures + 1 }); // views start anew with it
     location.hash = "#/";
   };
 
-  render(_, { route, me, open }) {
+  render(_, { route, me, open, departures }) {
     const [View] = view(route);
     return html`
       <a class="skip" href="#main" onClick=${this.skip}>Skip to the content</a>
@@ -135,7 +136,7 @@ class App extends Component {
           ${NAVIGATION.map(([title, links]) => html`<${Group} title=${title} links=${links} here=${route.parts[0] ?? ""} />`)}
         </nav>
         <main id="main" ref=${this.main} tabindex="-1">
-          <${View} key=${route.parts.join("/")} route=${route} me=${me} signedIn=${(who) => this.setState({ me: who })} />
+          <${View} key=${[departures, ...route.parts].join("/")} route=${route} me=${me} signedIn=${(who) => this.setState({ me: who })} />
         </main>
       </div>`;
   }

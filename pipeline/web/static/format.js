@@ -20,7 +20,7 @@ export function rate(value) {
 /** How long, in the two largest units. */
 export function duration(seconds) {
   if (typeof seconds !== "number") return NONE;
-  if (seconds < 1) return "under 1 s";
+  if (seconds < 1) return "< 1 s";
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
@@ -61,7 +61,7 @@ export function clockOf(text) {
 export function ago(text, now = Date.now()) {
   const seconds = (now - new Date(text).getTime()) / 1000;
   if (Number.isNaN(seconds)) return String(text);
-  return seconds < 2 ? "just now" : `${duration(seconds)} ago`;
+  return seconds < 1 ? "just now" : `${duration(seconds)} ago`;
 }
 
 /** A name of the API in words: first_received_at becomes First received at. */

@@ -57,7 +57,7 @@ export function Facts({ facts }) {
  */
 export function Table({ columns, rows, caption, keyOf }) {
   const cell = (column, row, index) => html`<td role="cell" class=${kind(column, index)} data-label=${column.title}>
-    ${column.cell(row)}
+    <div>${column.cell(row)}</div>
   </td>`;
   return html`<table role="table" class="list">
     <caption class="sr-only">${caption}</caption>

@@ -87,6 +87,9 @@ export const OUTCOMES = {
   ignored: ["Ignored", "quiet"],
   quarantined: ["Quarantined", "warn"],
   pending: ["Pending", "warn"],
+  parked: ["Waits behind a dead letter", "warn"],
+  poison: ["Cannot be joined", "bad"],
+  dropped: ["Dropped by an operator", "bad"],
   dead: ["Dead", "bad"],
 };
 

@@ -90,7 +90,7 @@ function Lines({ record }) {
   }
   return html`<${Section} id="lines" title="Lines" note=${html`Looked up <${When} at=${record.looked_up_at} />`}>
     <${Table} caption="Order lines" rows=${lines} keyOf=${(line) => line.line_no} columns=${[
-      { title: "Product", cell: (line) => html`${line.product_name ?? line.part_no} <span class="quiet small">${line.part_no}</span>` },
+      { title: "Product", cell: (line) => html`${line.product_name ?? line.part_no} <span class="quiet small part">${line.part_no}</span>` },
       { title: "Quantity", cell: (line) => amount(line.quantity), number: true },
       { title: "Price", cell: (line) => amount(line.unit_price), number: true },
       { title: "VAT %", cell: (line) => amount(line.vat_rate), number: true },
@@ -168,7 +168,7 @@ class Person extends Component {
   render({ me }, { values, error, asking }) {
     const may = me.roles.includes("privacy");
     return html`<${Section} id="person" title="Personal data">
-      ${!may && html`<p class="quiet">Masked. Seeing who bought needs the role <b>privacy</b>${me.name ? ", which your account has not" : ""}.</p>`}
+      ${me.known && !may && html`<p class="quiet">Masked. Seeing who bought needs the role <b>privacy</b>${me.name ? ", which your account has not" : ""}.</p>`}
       ${may && !values && html`<p class="quiet">Masked. Each look is recorded with your name (${me.name}).</p>
         <button type="button" disabled=${asking} onClick=${this.show}><${Icon} name="eye" /> Show personal data</button>`}
       <div role="status">${values && html`<${Value} value=${values} />`}</div>

@@ -24,7 +24,7 @@ export class Overview extends Component {
   };
 
   render(_, { curves }) {
-    return html`<${Title} subtitle="What Norce posts, what became of it, and what Norce was told. Updated every 2 seconds.">
+    return html`<${Title} subtitle="Live: what Norce posts, what becomes of it, and what Norce is told.">
         Overview
       <//>
       <${Load} resource="overview" every=${EVERY} what="the overview" onData=${this.remember}
@@ -79,7 +79,7 @@ function Stage({ stage, curve }) {
   const [first, ...others] = rates;
   return html`<article class="stage ${health.tone}" aria-label=${stage.title}>
     <header><h2>${stage.title}</h2><${Badge} tone=${health.tone} title=${health.details}>${health.text}<//></header>
-    <p class="big"><b>${first ? rate(first[1]) : NONE}</b> <span class="quiet">${first ? `${words(first[0]).toLowerCase()} a second` : ""}</span></p>
+    <p class="big"><b>${first ? rate(first[1]) : NONE}</b> <span class="quiet">${first ? `${words(first[0]).toLowerCase()}/s` : ""}</span></p>
     <${Curve} values=${curve} />
     ${others.length > 0 && html`<ul class="rates">${others.map(([name, value]) => html`<li key=${name}>
       <b>${rate(value)}</b> <span class="quiet">${words(name).toLowerCase()}/s</span></li>`)}</ul>`}

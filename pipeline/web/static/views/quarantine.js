@@ -8,6 +8,7 @@ import { Badge, Pages, Table, Title, When } from "../parts.js";
 import { link } from "../route.js";
 
 const LIMIT = 50;
+const TAKEN = "retried"; // what this state is in is an event by now
 
 export function Quarantine({ route, me }) {
   const after = route.query.get("after");
@@ -40,20 +41,20 @@ class Bodies extends Component {
     this.props.reload();
   };
 
-  /** What is chosen and still waits, on this page. */
+  /** What is chosen and not taken yet, on this page. */
   wanted() {
-    return this.props.page.items.filter((item) => item.state === "waiting" && this.state.chosen.has(item.id));
+    return this.props.page.items.filter((item) => item.state !== TAKEN && this.state.chosen.has(item.id));
   }
 
   render({ page, after, me }, { chosen }) {
     const { items, next } = page;
     if (items.length === 0) return html`<${Empty} title="Quarantine is empty" icon="jar">Every body that came fits an event model.<//>`;
     const may = me.roles.includes("operator");
-    const waiting = items.filter((item) => item.state === "waiting").map((item) => item.id);
+    const waiting = items.filter((item) => item.state !== TAKEN).map((item) => item.id);
     const number = this.wanted().length;
     const pick = {
       title: "Choose",
-      cell: (item) => (item.state === "waiting" ? html`<input type="checkbox" aria-label=${`Choose ${item.id}`} checked=${chosen.has(item.id)}
+      cell: (item) => (item.state !== TAKEN ? html`<input type="checkbox" aria-label=${`Choose ${item.id}`} checked=${chosen.has(item.id)}
         onChange=${(event) => this.choose([item.id], event.target.checked)} />` : ""),
     };
     return html`${may && html`<div class="buttons start">
@@ -71,7 +72,7 @@ class Bodies extends Component {
         { title: "Posted as", cell: (item) => item.asked_type || "–" },
         { title: "Reason", cell: (item) => words(item.reason), wide: true },
         { title: "Received", cell: (item) => html`<${When} at=${item.at} />` },
-        { title: "State", cell: (item) => html`<${Badge} tone=${item.state === "waiting" ? "warn" : "good"}>${words(item.state).toLowerCase()}<//>` },
+        { title: "State", cell: (item) => html`<${Badge} tone=${item.state === TAKEN ? "good" : "warn"}>${words(item.state).toLowerCase()}<//>` },
       ]} />
       <${Pages} after=${after} next=${next} shown=${`${items.length} on this page`} linkTo=${(cursor) => link(["quarantine"], { after: cursor })} />`;
   }
