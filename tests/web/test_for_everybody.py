@@ -83,8 +83,10 @@ def test_a_letter_is_found_and_released_by_keyboard_alone(visit: Open, console: 
     assert outline == "solid"
     press("Enter")
     expect(page.get_by_role("heading", name="Dead letters", level=1)).to_be_focused()
+    letter = page.get_by_role("link", name=data.order_key(data.PARKED))
+    expect(letter).to_be_visible()
     press("Tab")
-    expect(page.get_by_role("link", name=data.order_key(data.PARKED))).to_be_focused()
+    expect(letter).to_be_focused()
     press("Enter")
     release = page.get_by_role("button", name="Release")
     expect(release).to_be_visible()

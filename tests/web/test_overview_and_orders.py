@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -142,7 +143,7 @@ def test_the_timeline_has_everything_in_order_and_hides_duplicates_on_request(vi
     page = visit(ORDER)
     timeline = page.get_by_role("region", name="Timeline")
     entries = timeline.locator(".entry")
-    known = len(data.timeline(data.REVIEWED, data.datetime.now(data.UTC))["entries"])
+    known = len(data.timeline(data.REVIEWED, datetime.now(UTC))["entries"])
     expect(entries).to_have_count(known)
     times = timeline.locator(".entry time").evaluate_all("(all) => all.map((one) => one.dateTime)")
     assert times == sorted(times)

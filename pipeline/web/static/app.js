@@ -2,7 +2,7 @@
 import { NOBODY, signOut, whoAmI } from "./api.js";
 import { Component, createRef, html, render } from "./html.js";
 import { Trouble } from "./load.js";
-import { Icon } from "./parts.js";
+import { arrival, Icon } from "./parts.js";
 import { link, parse } from "./route.js";
 import { KINDS } from "./words.js";
 import { Alerts } from "./views/alerts.js";
@@ -81,10 +81,11 @@ class App extends Component {
   };
 
   moved = () => {
+    arrival.awaited = true;
+    this.main.current.focus({ preventScroll: true });
     this.setState({ route: parse(location.hash), open: false }, () => {
       this.entitle();
       scrollTo(0, 0);
-      (this.main.current.querySelector("h1") ?? this.main.current).focus({ preventScroll: true });
     });
   };
 

@@ -1,6 +1,6 @@
 // Small parts that the views share.
 import { ago, moment, NONE, words } from "./format.js";
-import { Component, html } from "./html.js";
+import { Component, createRef, html } from "./html.js";
 
 const ICONS = {
   flow: "M4 7h5c4 0 3 10 7 10h4M4 17h5c1.500 0 2.300-1.300 3-3M20 7h-4c-1.500 0-2.300 1.300-3 3",
@@ -101,16 +101,33 @@ export function Section({ title, note, children, id }) {
   </section>`;
 }
 
-/** The title of a page. It takes the focus after a change of page, so that a reader of the screen starts here. */
-export function Title({ over, children, aside, subtitle }) {
-  return html`<header class="title">
-    <div>
-      ${over && html`<p class="over">${over}</p>`}
-      <h1 tabindex="-1">${children}</h1>
-      ${subtitle && html`<p class="quiet">${subtitle}</p>`}
-    </div>
-    ${aside && html`<div class="aside">${aside}</div>`}
-  </header>`;
+/** Whether the title of a page that was gone to has not been shown yet. */
+export const arrival = { awaited: false };
+
+/**
+ * The title of a page. It takes the focus after a change of page, so that a reader of the screen starts here; but not
+ * from somebody who went on to something else while it was loading.
+ */
+export class Title extends Component {
+  heading = createRef();
+
+  componentDidMount() {
+    if (arrival.awaited && ["MAIN", "BODY"].includes(document.activeElement.tagName)) {
+      this.heading.current.focus({ preventScroll: true });
+    }
+    arrival.awaited = false;
+  }
+
+  render({ over, children, aside, subtitle }) {
+    return html`<header class="title">
+      <div>
+        ${over && html`<p class="over">${over}</p>`}
+        <h1 tabindex="-1" ref=${this.heading}>${children}</h1>
+        ${subtitle && html`<p class="quiet">${subtitle}</p>`}
+      </div>
+      ${aside && html`<div class="aside">${aside}</div>`}
+    </header>`;
+  }
 }
 
 /** Copies its text, and says so. */

@@ -59,7 +59,7 @@ export function Alert({ alert, children }) {
   const [severity, tone, help] = meaning(SEVERITIES, alert.severity, words);
   const details = Object.entries(alert.details ?? {}).map(([name, value]) => [words(name), value]);
   return html`<article class="alert ${tone}">
-    <header><${Icon} name="bell" /><h3>${title}</h3><${Badge} tone=${tone} title=${help}>${severity}<//>
+    <header><${Icon} name="bell" /><h2>${title}</h2><${Badge} tone=${tone} title=${help}>${severity}<//>
       <span class="quiet">since <${When} at=${alert.opened_at} /></span>
       ${alert.closed_at && html`<span class="quiet">closed <${When} at=${alert.closed_at} /></span>`}</header>
     <p>${text}</p>

@@ -64,9 +64,9 @@ function Attention({ data }) {
   if (items.length === 0) {
     return html`<p class="banner good" role="status"><${Icon} name="check" /><span>All is well: every process answers and nothing waits for you.</span></p>`;
   }
-  return html`<ul class="attention" role="status">${items.map(([tone, icon, text, target]) => html`<li key=${icon + text} class="banner ${tone}">
+  return html`<div role="status"><ul class="attention">${items.map(([tone, icon, text, target]) => html`<li key=${icon + text} class="banner ${tone}">
     <${Icon} name=${icon} />${target ? html`<a href=${target}>${text}</a>` : html`<span>${text}</span>`}
-  </li>`)}</ul>`;
+  </li>`)}</ul></div>`;
 }
 
 function many(number, thing) {
