@@ -16,6 +16,8 @@ REVIEWED: Final = 7
 It was delivered and never confirmed."""
 CANCELLED: Final = 12
 PARKED: Final = 13
+NOTHING_YET: Final = 14
+"""Number of the order whose very first event could not be joined."""
 HOSTILE: Final = '<img src=x onerror="window.hacked=1">'
 HOSTILE_KEY: Final = f"{CLIENT}:{SHOP}:{HOSTILE}"
 
@@ -172,20 +174,22 @@ def timeline(number: int, now: datetime) -> Json:
         for target in ("connect", "checkout"):
             derived = {"target": target, "update_id": update, "fields": {"status": fact["event_type"]}}
             called = {"target": target, "outcome": "delivered", "update_id": update, "attempts": 1}
-            text = f"{target.capitalize()} took it: 200 after 0.2 s."
-            entries.append(_entry(at + timedelta(seconds=1), "update", f"Update for {target}", None, derived))
-            entries.append(_entry(at + timedelta(seconds=2), "call", f"Call to {target}", text, called))
+            text = "Norce took it."
+            entries.append(
+                _entry(at + timedelta(seconds=1), "update", f"Update for {target.capitalize()}", "", derived)
+            )
+            entries.append(_entry(at + timedelta(seconds=2), "call", f"{target.capitalize()}: delivered", text, called))
     for payment in record["payments"]:
         at = datetime.fromisoformat(payment["first_received_at"])
         text = f"{payment['amount']} {payment['currency']} by {payment['payment_method']}."
         entries.append(_entry(at, "fact", "OrderPaymentReceivedEvent", text, {"payment_code": payment["payment_code"]}))
     if number == REVIEWED:
         at = datetime.fromisoformat(record["last_changed_at"]) + timedelta(minutes=1)
-        entries.append(_entry(at, "alert", "delivered_before_confirmed", "The alert opened.", {"severity": "warning"}))
+        entries.append(_entry(at, "alert", "Alert opened: delivered before confirmed", "", {"severity": "warning"}))
     return {"key": order_key(number), "entries": sorted(entries, key=lambda entry: str(entry["at"])), "complete": True}
 
 
-def _entry(at: datetime, what: str, title: str, text: str | None, details: Json) -> Json:
+def _entry(at: datetime, what: str, title: str, text: str, details: Json) -> Json:
     return {"at": rfc3339(at), "what": what, "title": title, "text": text, "details": details}
 
 
@@ -220,19 +224,39 @@ def alerts(now: datetime) -> list[Json]:
     ]
 
 
+def letter_id(place: int) -> str:
+    return id_of("letter", place)
+
+
+def letter(place: int, now: datetime) -> Json:
+    """A dead letter in full."""
+    found = dead_letters(now)[place]
+    body = f'{{"ClientOrderRef": "{found["key"].rsplit(":", 1)[1]}", "Email": "***", "Amount": 1249.00}}'
+    headers = {"ce_type": "OrderConfirmedEvent", "ce_id": id_of("event", place)}
+    source = {"topic": "norce.events.order", "partition": 3, "offset": place, "value": body, "headers": headers}
+    trace = ["reducer.py:88 in fold", "amounts.py:41 in exact", "AmountTooPrecise: payment.amount has 40 digits"]
+    record = {"id": found["letter"], "stage": found["stage"], "error": found["error"], "source": source}
+    waits = [{"event_type": "OrderDeliveredEvent", "event_id": id_of("wait", each)} for each in range(found["waiting"])]
+    more = {"trace": trace} if found["stage"] == "join" else {"attempt": {"status": 400, "answer": "unknown order"}}
+    return found | {"tries": 1, "record": record | more, "waits": waits, "resolutions": []}
+
+
 def dead_letters(now: datetime) -> list[Json]:
     since = rfc3339(now - timedelta(hours=2))
     return [
         {
-            "letter": f"norce.dead-letters/3/{place}",
-            "kind": "order",
+            "letter": letter_id(place),
+            "stage": "join" if place % 2 == 0 else "connect",
+            "kind": "order" if place % 2 == 0 else None,
             "key": order_key(PARKED + place),
-            "event_type": "OrderConfirmedEvent" if place % 2 == 0 else "connect",
+            "event_type": "OrderConfirmedEvent" if place % 2 == 0 else "",
+            "place": f"norce.events.order/3@{place}",
+            "releasable": place != 3,
             "error": "AmountTooPrecise" if place % 2 == 0 else "Refused",
             "reason": "payment.amount has 40 digits" if place % 2 == 0 else "Connect answered 400: unknown order",
             "since": since,
             "waiting": 3 if place % 2 == 0 else 0,
-            "state": "parked" if place % 2 == 0 else "dead",
+            "state": "parked" if place % 2 == 0 else "open",
         }
         for place in range(4)
     ]
@@ -244,6 +268,8 @@ def quarantine(now: datetime) -> list[Json]:
             "id": f"norce.quarantine/{place % 12}/{place}",
             "asked_type": ["OrderConfirmedEvent", "OrderRefundedEvent", HOSTILE][place % 3],
             "reason": ["wrong_fields", "unknown_type", "not_json"][place % 3],
+            "detail": ["a number was expected", "the catalogue has no such type", HOSTILE][place % 3],
+            "where": ["Payment.Amount", "", "byte 17"][place % 3],
             "at": rfc3339(now - timedelta(minutes=17 * place + 4)),
             "state": "retried" if place % 5 == 4 else "waiting",
         }
@@ -344,8 +370,8 @@ def overview(now: datetime, look: int, silent: bool) -> Json:
             "worker",
             "Order worker",
             8081,
-            {"applied": 23.8 + wave, "duplicate": 0.5},
-            {"applied": done - 40, "duplicate": 37},
+            {"records sent": 31.2 + wave, "events": 23.8 + wave},
+            {"events": done, "records sent": done + 700},
             lag=12,
             oldest_seconds=1.2,
         ),
@@ -370,7 +396,7 @@ def overview(now: datetime, look: int, silent: bool) -> Json:
     ]
     if silent:
         address = "http://127.0.0.1:8083"
-        stages[3]["processes"] = [{"url": address, "up": False, "ready": False}]
+        stages[3]["processes"] = [{"url": address, "up": False, "ready": False, "reason": "ConnectError"}]
         stages[3] |= {"rates": {"delivered": None}, "lag": None, "oldest_seconds": None}
     return {
         "at": rfc3339(now),
@@ -382,7 +408,6 @@ def overview(now: datetime, look: int, silent: bool) -> Json:
                 "checkout": {"delivered": 402, "superseded": 90, "no_order": 22, "dead": 2},
             },
         },
-        "alerts_open": 6,
         "parked_keys": 2,
         "parked_events": 6,
     }

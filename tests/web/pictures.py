@@ -19,7 +19,7 @@ from tests.web.server import Console
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 PICTURE = {"width": 1240, "height": 860}
 ORDER = f"#/orders/{data.order_key(data.REVIEWED)}"
-LETTER = "#/dead-letters/norce.dead-letters%2F3%2F0"
+LETTER = f"#/dead-letters/{data.letter_id(0)}"
 VIEWS = {
     "overview": "#/",
     "order": ORDER,

@@ -51,6 +51,8 @@ class Console:
         self.accounts = True
         self.reading_needs_account = False
         self.refuses_actions = False
+        self.no_worker = False
+        """Actions stand, and nobody carries them out."""
         self.looks = 0
         self.asked: list[str] = []
         self.acted: list[tuple[str, Json]] = []
@@ -167,7 +169,8 @@ class Console:
         after, limit = int(request.query.get("after", 0)), int(request.query.get("limit", 50))
         page = [] if self.empty else items[after : after + limit]
         more = after + limit < len(items) and not self.empty
-        return web.json_response({"items": page, "next": str(after + limit) if more else None})
+        following = str(after + limit) if more else None
+        return web.json_response({"items": page, "next": following, "total": len(items), "cut": False})
 
     async def _list(self, request: web.Request) -> web.Response:
         kind, now = request.match_info["kind"], self.now
@@ -192,6 +195,9 @@ class Console:
         number = data.number_of(key)
         if kind != "orders" or number is None:
             return refusal(404, "UnknownKey", f"No {kind} record has the key {key}.")
+        if number == data.NOTHING_YET:
+            parked = {"key": key, **data.dead_letters(self.now)[0]}
+            return web.json_response(found | {"record": None, "parked": parked})
         if number == data.PARKED:
             found["parked"] = {"key": key, **data.dead_letters(now)[0]}
         return web.json_response(found | {"record": data.order(number, now)})
@@ -209,19 +215,18 @@ class Console:
         return web.json_response({"values": values})
 
     async def _alerts(self, request: web.Request) -> web.Response:
-        found = data.alerts(self.now) if request.query.get("state", "open") == "open" else []
-        return self._paged(request, found)
+        wanted = [(name, request.query[name]) for name in ("kind", "severity") if name in request.query]
+        found = [alert for alert in data.alerts(self.now) if all(alert[name] == value for name, value in wanted)]
+        return self._paged(request, [] if self.empty else found)
 
     async def _dead_letters(self, request: web.Request) -> web.Response:
         settled = {place.rsplit("/", 1)[0] for place, _ in self.acted}
         return self._paged(request, [item for item in data.dead_letters(self.now) if item["letter"] not in settled])
 
     async def _dead_letter(self, request: web.Request) -> web.Response:
-        for item in data.dead_letters(self.now):
-            if item["letter"] == request.match_info["letter"]:
-                body = {"ClientOrderRef": item["key"].rsplit(":", 1)[1], "Email": "***"}
-                headers = {"ce_type": item["event_type"], "ce_id": data.id_of(item["letter"])}
-                return web.json_response(item | {"body": body, "headers": headers})
+        for place in range(4):
+            if data.letter_id(place) == request.match_info["letter"]:
+                return web.json_response(data.letter(place, self.now))
         return refusal(404, "UnknownLetter", "There is no such letter.")
 
     async def _settle(self, request: web.Request) -> web.Response:
@@ -229,8 +234,11 @@ class Console:
             return refusal(409, "AlreadySettled", "Somebody released this letter before.")
         letter, verb = request.match_info["letter"], request.match_info["verb"]
         self.acted.append((f"{letter}/{verb}", await request.json()))
+        if self.no_worker:
+            message = "not done yet; a worker that runs carries it out"
+            return web.json_response({"done": False, "outcome": "pending", "message": message})
         message = "Released: 4 events were joined." if verb == "release" else "Dropped; 3 events were joined."
-        return web.json_response({"done": True, "message": message})
+        return web.json_response({"done": True, "outcome": f"{verb}d", "message": message})
 
     async def _quarantine(self, request: web.Request) -> web.Response:
         return self._paged(request, data.quarantine(self.now))
@@ -238,7 +246,9 @@ class Console:
     async def _retry(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.acted.append(("quarantine/retry", body))
-        return web.json_response({"published": len(body["ids"]) - 1, "refused": 1, "message": "Tried again."})
+        return web.json_response(
+            {"published": len(body["ids"]) - 1, "refused": 1, "message": "1 of 2 published as events"}
+        )
 
     async def _reports(self, request: web.Request) -> web.Response:
         make = data.sweeps if request.path.endswith("reconciliation") else data.drift

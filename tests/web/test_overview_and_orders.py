@@ -32,7 +32,7 @@ def test_the_overview_shows_the_stages_in_the_order_of_the_flow(visit: Open) -> 
     titles = [stages.nth(place).get_by_role("heading").inner_text() for place in range(4)]
     assert titles == ["Webhook connector", "Order worker", "Connect sink", "Checkout sink"]
     worker = page.get_by_role("article", name="Order worker")
-    for text in ("applied/s", "Lag", "12", "Oldest", "Errors"):
+    for text in ("events/s", "Lag", "12", "Oldest", "Errors"):
         expect(worker).to_contain_text(text)
     expect(page.get_by_role("article", name="Connect sink")).to_contain_text("Connect: calls go through")
     expect(page.get_by_role("article", name="Look-ups")).to_be_visible()
@@ -159,6 +159,12 @@ def test_a_parked_order_says_that_events_wait_and_leads_to_the_letter(visit: Ope
     expect(page.get_by_role("alert")).to_contain_text("3 events wait")
     page.get_by_role("link", name="Look at the dead letter").click()
     expect(page.get_by_role("heading", name="AmountTooPrecise")).to_be_visible()
+
+
+def test_an_order_of_which_nothing_could_be_joined_is_shown(visit: Open) -> None:
+    page = visit(f"#/orders/{data.order_key(data.NOTHING_YET)}")
+    expect(page.get_by_role("heading", name="Nothing is known yet")).to_be_visible()
+    expect(page.get_by_role("link", name="Look at the dead letter")).to_be_visible()
 
 
 def test_personal_data_is_fetched_only_for_the_role_and_only_when_asked_for(visit: Open, console: Console) -> None:

@@ -5,13 +5,15 @@ import { link } from "./route.js";
 
 /**
  * `label` is on the button, `title` over the dialog, `explain` what will happen in plain words, `confirm` on the
- * button that does it. `run(reason)` returns the outcome as a sentence; `done` is called once the dialog is closed after it.
+ * button that does it. `run(reason)` returns {message, done}, where done is false
+ * for what stands but is not carried out yet; `done` is called once the dialog is closed after it.
  */
 export class Action extends Component {
   state = { open: false, asking: false, error: null, outcome: null };
   dialog = createRef();
   opener = createRef();
   field = createRef();
+  closer = createRef();
 
   open = () => this.setState({ open: true, asking: false, error: null, outcome: null }, () => this.dialog.current.showModal());
 
@@ -43,7 +45,8 @@ export class Action extends Component {
     }
     this.setState({ asking: true, error: null });
     try {
-      this.setState({ outcome: await this.props.run(reason), asking: false });
+      const outcome = await this.props.run(reason);
+      this.setState({ outcome, asking: false }, () => this.closer.current?.focus()); // what had the focus is gone
     } catch (error) {
       this.setState({ error: `${error.message} Nothing is known to have been done.`, asking: false });
     }
@@ -64,8 +67,9 @@ export class Action extends Component {
             <button type="button" onClick=${this.close} disabled=${asking}>Cancel</button>
             <button type="submit" class=${tone} disabled=${asking}>${asking ? "Waiting for the answer …" : confirm}</button>
           </div>
-        </form>` : html`<div role="status" class="banner good"><${Icon} name="check" /><span>${outcome}</span></div>
-          <div class="buttons"><button type="button" class="primary" autofocus onClick=${this.close}>Close</button></div>`}
+        </form>` : html`<div role="status" class=${outcome.done === false ? "banner warn" : "banner good"}>
+            <${Icon} name=${outcome.done === false ? "clock" : "check"} /><span>${outcome.message}</span></div>
+          <div class="buttons"><button type="button" class="primary" ref=${this.closer} onClick=${this.close}>Close</button></div>`}
       </dialog>`}`;
   }
 }

@@ -10,6 +10,7 @@ const LONGEST_PAUSE = 30; // seconds between two attempts while the server is aw
 /**
  * Shows `show(data, reload)` once `resource` has answered, and says what is the matter until then.
  * With `every` (milliseconds) it asks again, only while the tab is seen. What was shown stays while an answer is late.
+ * `onData` gets each answer; with `quiet` nothing is shown at all.
  */
 export class Load extends Component {
   state = { data: null, error: null, at: null, next: null };
@@ -72,7 +73,8 @@ export class Load extends Component {
     if (milliseconds && !document.hidden) this.timer = setTimeout(this.load, milliseconds);
   }
 
-  render({ show, what }, { data, error, at, next }) {
+  render({ show, what, quiet }, { data, error, at, next }) {
+    if (quiet) return null;
     if (data === null && error === null) return html`<${Waiting} what=${what} />`;
     if (data === null) return html`<${Trouble} error=${error} next=${next} retry=${this.load} />`;
     const late = error && html`<p class="banner warn" role="status">

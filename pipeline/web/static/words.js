@@ -73,6 +73,17 @@ export const ENTRIES = {
   call: ["Call to Norce", "send"],
   alert: ["Alert", "bell"],
   dead_letter: ["Dead letter", "stop"],
+  lookup: ["Look-up", "search"],
+  resolution: ["Operator", "person"],
+};
+
+/** States of a dead letter: its name, its tone, what it means. */
+export const LETTERS = {
+  parked: ["parked", "bad", "Later events of this key wait behind it"],
+  open: ["open", "warn", "Nothing waits behind it, and nobody has dealt with it"],
+  overtaken: ["overtaken", "quiet", "A later update of the same order says all that it says"],
+  released: ["released", "good", "Somebody released it"],
+  dropped: ["dropped", "quiet", "Somebody gave it up"],
 };
 
 /** How events and updates end, in the ledger, and the tone of each. */

@@ -2,7 +2,7 @@
 import { path } from "../api.js";
 import { words } from "../format.js";
 import { html } from "../html.js";
-import { Load } from "../load.js";
+import { Empty, Load } from "../load.js";
 import { Badge, Copy, Facts, Icon, Section, Title, Value, When } from "../parts.js";
 import { link } from "../route.js";
 import { ALERTS, KINDS, meaning, SEVERITIES } from "../words.js";
@@ -18,6 +18,7 @@ export function Entity({ route }) {
 
 function Record({ kind, data }) {
   const { key, record } = data;
+  if (!record) return html`<${OnlyParked} data=${data} over=${KINDS[kind][1]} />`;
   const fields = Object.entries(record).filter(([name]) => !SHOWN_ABOVE.has(name));
   const plain = fields.filter(([, value]) => typeof value !== "object" || value === null);
   const rich = fields.filter(([, value]) => typeof value === "object" && value !== null && Object.keys(value).length > 0);
@@ -34,6 +35,14 @@ function Record({ kind, data }) {
       ]} />
     <//>
     ${rich.map(([name, value]) => html`<${Section} key=${name} id=${`field-${name}`} title=${words(name)}><${Value} value=${value} /><//>`)}`;
+}
+
+/** A thing of which nothing could be joined yet. */
+export function OnlyParked({ data, over }) {
+  return html`<${Title} over=${over}>${data.key}<//>
+    <${Parked} parked=${data.parked} />
+    <${Empty} title="Nothing is known yet" icon="clock">All its events wait behind one that could not be joined.<//>
+    <${AlertList} alerts=${data.alerts} />`;
 }
 
 /** Says that later events of a key wait, and where to do something about it. */

@@ -5,7 +5,7 @@ import { Component, html } from "../html.js";
 import { Load, Trouble } from "../load.js";
 import { Copy, Facts, Icon, Section, Table, Title, Value, When } from "../parts.js";
 import { STATED_BY, STATUSES } from "../words.js";
-import { AlertList, Parked } from "./entity.js";
+import { AlertList, OnlyParked, Parked } from "./entity.js";
 import { nameOf, StatusBadge, sums } from "./lists.js";
 import { Timeline } from "./timeline.js";
 
@@ -19,6 +19,7 @@ export function Order({ route, me }) {
 
 function Whole({ data, me }) {
   const { key, record } = data;
+  if (!record) return html`<${OnlyParked} data=${data} over="Order" />`;
   return html`<${Title} over="Order" aside=${html`<${StatusBadge} status=${record.status} />`}
       subtitle=${html`Last change <${When} at=${record.last_changed_at} />`}>${nameOf("orders", key, record)}<//>
     <${Parked} parked=${data.parked} />

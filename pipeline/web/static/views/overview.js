@@ -6,39 +6,42 @@ import { Badge, Icon, Section, Title, When } from "../parts.js";
 import { BREAKERS, meaning, OUTCOMES } from "../words.js";
 
 const EVERY = 2000; // milliseconds
+const ALERTS_EVERY = 10_000; // every worker has to be asked for them
 const REMEMBERED = 60; // looks, which makes two minutes in the small curves
 
 const COLUMNS = [["webhook"], ["worker"], ["sink-connect", "sink-checkout"]];
+const MAIN = { webhook: "accepted", worker: "events", "sink-connect": "delivered", "sink-checkout": "delivered", lookup: "answered" };
 const APIS = { connect: "Connect", checkout: "Checkout", identity: "Identity", query: "Query" };
 
 export class Overview extends Component {
-  state = { curves: {} };
+  state = { curves: {}, alerts: null };
 
-  /** Keeps the first rate of each stage for its curve. */
+  /** Keeps the main rate of each stage for its curve. */
   remember = (data) => {
     this.setState(({ curves }) => ({
       curves: Object.fromEntries(
-        data.stages.map((stage) => [stage.name, [...(curves[stage.name] ?? []), total(stage)].slice(-REMEMBERED)]),
+        data.stages.map((stage) => [stage.name, [...(curves[stage.name] ?? []), mainRate(stage)?.[1] ?? null].slice(-REMEMBERED)]),
       ),
     }));
   };
 
-  render(_, { curves }) {
+  render(_, { curves, alerts }) {
     return html`<${Title} subtitle="Live: what Norce posts, what becomes of it, and what Norce is told.">
         Overview
       <//>
       <${Load} resource="overview" every=${EVERY} what="the overview" onData=${this.remember}
-        show=${(data) => html`<${Flow} data=${data} curves=${curves} />`} />`;
+        show=${(data) => html`<${Flow} data=${data} curves=${curves} alerts=${alerts} />`} />
+      <${Load} quiet resource="alerts?limit=1" every=${ALERTS_EVERY} onData=${({ total }) => this.setState({ alerts: total })} />`;
   }
 }
 
-function Flow({ data, curves }) {
+function Flow({ data, curves, alerts }) {
   const stages = new Map(data.stages.map((stage) => [stage.name, stage]));
   const flow = COLUMNS.map((names) => names.filter((name) => stages.has(name))).filter((names) => names.length);
   const inFlow = new Set(COLUMNS.flat());
   const beside = data.stages.filter((stage) => !inFlow.has(stage.name));
   const cards = (list) => list.map((stage) => html`<${Stage} key=${stage.name} stage=${stage} curve=${curves[stage.name] ?? []} />`);
-  return html`<${Attention} data=${data} />
+  return html`<${Attention} data=${data} alerts=${alerts} />
     <section aria-label="Stages" class="flow">
       <div class="end"><${Icon} name="go" /><span>Norce posts</span></div>
       ${flow.map((names) => html`<div class="step">${cards(names.map((name) => stages.get(name)))}</div>`)}
@@ -52,14 +55,14 @@ function Flow({ data, curves }) {
 }
 
 /** What somebody should look at, with links; one calm line if nothing is. */
-function Attention({ data }) {
+function Attention({ data, alerts }) {
   const silent = data.stages.filter((stage) => stage.processes.some((process) => !process.up));
   const open = data.stages.flatMap((stage) => Object.values(stage.breakers ?? {})).filter((state) => state !== "closed");
   const items = [
     silent.length > 0 && ["bad", "stop", `${silent.map((stage) => stage.title).join(", ")}: not every process answers`, null],
     open.length > 0 && ["warn", "clock", "Calls to Norce are held back by a breaker", null],
     data.parked_keys > 0 && ["bad", "stop", `${many(data.parked_keys, "key")} parked, ${many(data.parked_events, "event")} waiting`, "#/dead-letters"],
-    data.alerts_open > 0 && ["warn", "bell", `${many(data.alerts_open, "alert")} open`, "#/alerts"],
+    alerts > 0 && ["warn", "bell", `${many(alerts, "alert")} open`, "#/alerts"],
   ].filter(Boolean);
   if (items.length === 0) {
     return html`<p class="banner good" role="status"><${Icon} name="check" /><span>All is well: every process answers and nothing waits for you.</span></p>`;
@@ -75,8 +78,8 @@ function many(number, thing) {
 
 function Stage({ stage, curve }) {
   const health = healthOf(stage);
-  const rates = Object.entries(stage.rates ?? {});
-  const [first, ...others] = rates;
+  const first = mainRate(stage);
+  const others = Object.entries(stage.rates ?? {}).filter(([name, value]) => name !== first?.[0] && value > 0);
   return html`<article class="stage ${health.tone}" aria-label=${stage.title}>
     <header><h2>${stage.title}</h2><${Badge} tone=${health.tone} title=${health.details}>${health.text}<//></header>
     <p class="big"><b>${first ? rate(first[1]) : NONE}</b> <span class="quiet">${first ? `${words(first[0]).toLowerCase()}/s` : ""}</span></p>
@@ -86,6 +89,7 @@ function Stage({ stage, curve }) {
     <dl class="measures">
       <${Measure} name="Lag" value=${stage.lag === null ? NONE : count(stage.lag)} tone=${stage.lag > 1000 ? "warn" : ""} />
       <${Measure} name="Oldest" value=${duration(stage.oldest_seconds)} tone=${stage.oldest_seconds > 60 ? "warn" : ""} />
+      ${typeof stage.pending === "number" && html`<${Measure} name="Pending" value=${count(stage.pending)} tone="" />`}
       <${Measure} name="Errors" value=${count(stage.errors)} tone=${stage.errors > 0 ? "bad" : ""} />
     </dl>
     ${Object.entries(stage.breakers ?? {}).map(([api, state]) => {
@@ -111,7 +115,7 @@ function Counts({ counts }) {
 
 function Silent({ processes }) {
   return processes.filter((process) => !process.up || !process.ready).map((process) => html`<p class="silent" key=${process.url}>
-    <${Icon} name=${process.up ? "clock" : "stop"} /><span>${process.url} ${process.up ? "is not ready yet" : "does not answer"}</span>
+    <${Icon} name=${process.up ? "clock" : "stop"} /><span>${process.url} ${process.up ? "is not ready" : "does not answer"}${process.reason ? ` (${process.reason})` : ""}</span>
   </p>`);
 }
 
@@ -125,8 +129,10 @@ function healthOf({ processes }) {
   return { tone: "bad", text: "no answer", details };
 }
 
-function total(stage) {
-  return Object.values(stage.rates ?? {})[0] ?? null;
+/** The rate that stands for a stage, as [name, value]; undefined if it tells none. */
+function mainRate(stage) {
+  const rates = Object.entries(stage.rates ?? {});
+  return rates.find(([name]) => name === MAIN[stage.name]) ?? rates[0];
 }
 
 /** The last two minutes of a rate; drawn for the eye, the number above says the same. */

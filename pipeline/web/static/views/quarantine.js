@@ -1,7 +1,7 @@
 // Bodies that fit no event model. Chosen ones are tried again as the connector would take them now.
 import { call, withQuery } from "../api.js";
 import { Action, NeedsRole } from "../action.js";
-import { count, words } from "../format.js";
+import { words } from "../format.js";
 import { Component, html } from "../html.js";
 import { Empty, Load } from "../load.js";
 import { Badge, Pages, Table, Title, When } from "../parts.js";
@@ -33,7 +33,7 @@ class Bodies extends Component {
   retry = async (reason) => {
     const ids = this.wanted().map((item) => item.id);
     const answer = await call("quarantine/retry", { method: "POST", body: { ids, reason } });
-    return `${answer.message} Published: ${count(answer.published)}, refused again: ${count(answer.refused)}.`;
+    return { message: answer.message, done: answer.refused === 0 };
   };
 
   done = () => {
@@ -70,10 +70,11 @@ class Bodies extends Component {
         { title: "Place", cell: (item) => html`<code>${item.id}</code>` },
         ...(may ? [pick] : []),
         { title: "Posted as", cell: (item) => item.asked_type || "–" },
-        { title: "Reason", cell: (item) => words(item.reason), wide: true },
+        { title: "Reason", cell: (item) => html`<b>${words(item.reason)}</b> <span class="quiet small">${item.detail} ${item.where && html`<code>${item.where}</code>`}</span>`, wide: true },
         { title: "Received", cell: (item) => html`<${When} at=${item.at} />` },
         { title: "State", cell: (item) => html`<${Badge} tone=${item.state === TAKEN ? "good" : "warn"}>${words(item.state).toLowerCase()}<//>` },
       ]} />
+      ${page.cut && html`<p class="quiet">Older ones are not listed; <code>norce-pipeline quarantine list</code> has all.</p>`}
       <${Pages} after=${after} next=${next} shown=${`${items.length} on this page`} linkTo=${(cursor) => link(["quarantine"], { after: cursor })} />`;
   }
 }

@@ -2,7 +2,7 @@
 import { clockOf, count, dayOf, eventWords, moment, words } from "../format.js";
 import { Component, html } from "../html.js";
 import { Icon, Value } from "../parts.js";
-import { ALERTS, ENTRIES, meaning } from "../words.js";
+import { ENTRIES, meaning } from "../words.js";
 
 const TONES = { delivered: "good", unchanged: "good", dead: "bad", failed: "bad", refused: "bad" };
 
@@ -54,13 +54,12 @@ function Entry({ entry, newDay }) {
   const [name, icon] = meaning(ENTRIES, entry.what, words);
   const details = Object.keys(entry.details ?? {}).length > 0;
   const tone = entry.what === "call" ? (TONES[entry.details?.outcome] ?? "") : "";
-  const title = entry.what === "alert" ? meaning(ALERTS, entry.title, String)[0] : titleOf(entry.title);
   return html`
     ${newDay && html`<li class="day" key=${`day ${entry.at}`}>${dayOf(entry.at)}</li>`}
     <li class="entry is-${entry.what} ${tone}">
       <span class="mark"><${Icon} name=${icon} /></span>
       <div>
-        <p class="head"><b title=${entry.title}>${title}</b> <span class="quiet small">${name}</span>
+        <p class="head"><b title=${entry.title}>${titleOf(entry.title)}</b> <span class="quiet small">${name}</span>
           <time datetime=${entry.at} title=${`${moment(entry.at)} (${entry.at})`}>${clockOf(entry.at)}</time></p>
         <div class="more">${entry.text && html`<p>${entry.text}</p>`}
           ${details && html`<details><summary>Details</summary><${Value} value=${entry.details} /></details>`}</div>
