@@ -34,7 +34,7 @@ def test_the_overview_shows_the_stages_in_the_order_of_the_flow(visit: Open) -> 
     worker = page.get_by_role("article", name="Order worker")
     for text in ("events/s", "Lag", "12", "Oldest", "Errors"):
         expect(worker).to_contain_text(text)
-    expect(page.get_by_role("article", name="Connect sink")).to_contain_text("Connect: calls go through")
+    expect(page.get_by_role("article", name="Connect sink")).to_contain_text("Connect: calls flow")
     expect(page.get_by_role("article", name="Look-ups")).to_be_visible()
 
 

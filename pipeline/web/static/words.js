@@ -105,9 +105,9 @@ export const OUTCOMES = {
 };
 
 export const BREAKERS = {
-  closed: ["calls go through", "good"],
+  closed: ["calls flow", "good"],
   half_open: ["being tried", "warn"],
-  open: ["calls held back", "bad"],
+  open: ["calls held", "bad"],
 };
 
 /** Row of a table of words, or the name itself for what is not in it. */
