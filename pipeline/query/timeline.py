@@ -255,7 +255,14 @@ class _Gathering:
 def _content(update: Any) -> str:
     if isinstance(update, ConnectUpdate):
         return ", ".join(f"{info.code} = {info.value}" for info in update.content.infos)
-    return ", ".join(f"{name} = {value}" for name, value in update.content.attributes.items())
+    return ", ".join(f"{name} = {_plain(value)}" for name, value in update.content.attributes.items())
+
+
+def _plain(value: Any) -> str:
+    """An attribute's value for people: of a sum its currency too."""
+    if isinstance(value, dict):
+        return " + ".join(f"{amount} {currency}" for currency, amount in value.items())
+    return " ".join(value) if isinstance(value, list) else str(value)
 
 
 def _alert(alert: dict[str, Any]) -> Iterator[Entry]:
