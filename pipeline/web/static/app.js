@@ -83,6 +83,7 @@ class App extends Component {
   moved = () => {
     arrival.awaited = true;
     this.main.current.focus({ preventScroll: true });
+    if (!location.hash.startsWith("#/search")) this.search.current.value = "";
     this.setState({ route: parse(location.hash), open: false }, () => {
       this.entitle();
       scrollTo(0, 0);
@@ -108,6 +109,8 @@ class App extends Component {
     if (wanted) location.hash = link(["search"], { q: wanted });
   };
 
+  arrive = (me) => this.setState({ me });
+
   leave = () => {
     signOut();
     const { me, departures } = this.state;
@@ -117,6 +120,7 @@ class App extends Component {
 
   render(_, { route, me, open, departures }) {
     const [View] = view(route);
+    const here = route.parts[0] ?? "";
     return html`
       <a class="skip" href="#main" onClick=${this.skip}>Skip to the content</a>
       <header class="top">
@@ -134,10 +138,10 @@ class App extends Component {
       </header>
       <div class="frame">
         <nav id="navigation" class=${open ? "side open" : "side"} aria-label="Views">
-          ${NAVIGATION.map(([title, links]) => html`<${Group} title=${title} links=${links} here=${route.parts[0] ?? ""} />`)}
+          ${NAVIGATION.map(([title, links]) => html`<${Group} title=${title} links=${links} here=${here} />`)}
         </nav>
         <main id="main" ref=${this.main} tabindex="-1">
-          <${View} key=${[departures, ...route.parts].join("/")} route=${route} me=${me} signedIn=${(who) => this.setState({ me: who })} />
+          <${View} key=${[departures, ...route.parts].join("/")} route=${route} me=${me} signedIn=${this.arrive} />
         </main>
       </div>`;
   }
@@ -160,10 +164,12 @@ function Group({ title, links, here }) {
 function Account({ me, leave }) {
   if (me.name) {
     const roles = me.roles.length ? me.roles.join(", ") : "no roles";
-    return html`<div class="account"><span title=${`Roles: ${roles}`}><${Icon} name="person" /><span>${me.name}</span></span>
+    return html`<div class="account">
+      <span title=${`Roles: ${roles}`}><${Icon} name="person" /><span>${me.name}</span></span>
       <button type="button" onClick=${leave}>Sign out</button></div>`;
   }
-  return html`<div class="account">${me.accounts && html`<a class="button" href=${link(["sign-in"], { from: location.hash })}>Sign in</a>`}</div>`;
+  const signIn = link(["sign-in"], { from: location.hash });
+  return html`<div class="account">${me.accounts && html`<a class="button" href=${signIn}>Sign in</a>`}</div>`;
 }
 
 render(html`<${App} />`, document.getElementById("app"));

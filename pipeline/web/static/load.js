@@ -2,7 +2,7 @@
 import { call } from "./api.js";
 import { moment } from "./format.js";
 import { Component, html } from "./html.js";
-import { Icon } from "./parts.js";
+import { Banner, Icon } from "./parts.js";
 import { link } from "./route.js";
 
 const LONGEST_PAUSE = 30; // seconds between two attempts while the server is away
@@ -77,9 +77,9 @@ export class Load extends Component {
     if (quiet) return null;
     if (data === null && error === null) return html`<${Waiting} what=${what} />`;
     if (data === null) return html`<${Trouble} error=${error} next=${next} retry=${this.load} />`;
-    const late = error && html`<p class="banner warn" role="status">
-      <${Icon} name="clock" /> <span>As of ${moment(at)}. ${error.message} Trying again.</span>
-    </p>`;
+    const late = error && html`<${Banner} tone="warn" icon="clock" role="status">
+      As of ${moment(at)}. ${error.message} Trying again.
+    <//>`;
     return html`${late}${show(data, this.load)}`;
   }
 }
@@ -95,20 +95,20 @@ function Waiting({ what }) {
 /** An error in words, and what to do. */
 export function Trouble({ error, next, retry }) {
   const { title, help, icon } = explained(error, next);
-  const again = retry && !error.passes && error.status !== 401;
+  const signIn = link(["sign-in"], { from: location.hash });
   return html`<div class="state ${error.passes ? "" : "bad"}" role=${error.passes ? "status" : "alert"}>
     <${Icon} name=${icon} />
     <h2>${title}</h2>
     <p>${error.message}</p>
     <p class="quiet">${help}</p>
-    ${error.status === 401 && html`<p><a class="button primary" href=${link(["sign-in"], { from: location.hash })}>Sign in</a></p>`}
-    ${(again || (retry && error.passes)) && html`<p><button type="button" onClick=${retry}>Try again now</button></p>`}
+    ${error.status === 401 && html`<p><a class="button primary" href=${signIn}>Sign in</a></p>`}
+    ${retry && error.status !== 401 && html`<p><button type="button" onClick=${retry}>Try again now</button></p>`}
   </div>`;
 }
 
 function explained(error, next) {
   if (error.name === "PartitionMoving") {
-    const help = `This takes some seconds when a worker starts or stops. Trying again every ${next} s; nothing is lost.`;
+    const help = `That takes some seconds when a worker starts or stops; nothing is lost. Trying again in ${next} s.`;
     return { title: "The partition is moving to another worker", help, icon: "move" };
   }
   if (error.passes) {

@@ -1,6 +1,7 @@
 // Small parts that the views share.
 import { ago, moment, NONE, words } from "./format.js";
 import { Component, createRef, html } from "./html.js";
+import { link } from "./route.js";
 
 const ICONS = {
   flow: "M4 7h5c4 0 3 10 7 10h4M4 17h5c1.500 0 2.300-1.300 3-3M20 7h-4c-1.500 0-2.300 1.300-3 3",
@@ -39,16 +40,23 @@ export function Badge({ tone = "quiet", title, children }) {
   return html`<span class="badge ${tone}" title=${title}>${children}</span>`;
 }
 
+/** A sentence that stands out, such as a warning. */
+export function Banner({ tone, icon, role, children }) {
+  return html`<div class="banner ${tone}" role=${role}><${Icon} name=${icon} /><div>${children}</div></div>`;
+}
+
 /** A point in time: how long ago, with the exact time behind it. `exact` shows that instead. */
 export function When({ at, exact = false }) {
   if (!at) return NONE;
-  return html`<time datetime=${at} title=${exact ? at : `${moment(at)} (${at})`}>${exact ? moment(at) : ago(at)}</time>`;
+  const title = exact ? at : `${moment(at)} (${at})`;
+  return html`<time datetime=${at} title=${title}>${exact ? moment(at) : ago(at)}</time>`;
 }
 
 /** Names and values. `facts` is a list of [name, value]; what has no value is left out. */
 export function Facts({ facts }) {
   const given = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return html`<dl class="facts">${given.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  const pairs = given.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`);
+  return html`<dl class="facts">${pairs}</dl>`;
 }
 
 /**
@@ -59,13 +67,16 @@ export function Table({ columns, rows, caption, keyOf }) {
   const cell = (column, row, index) => html`<td role="cell" class=${kind(column, index)} data-label=${column.title}>
     <div>${column.cell(row)}</div>
   </td>`;
+  const head = (column, index) => html`<th role="columnheader" scope="col" class=${kind(column, index)}>
+    ${column.title}
+  </th>`;
   return html`<table role="table" class="list">
     <caption class="sr-only">${caption}</caption>
-    <thead role="rowgroup"><tr role="row">
-      ${columns.map((column, index) => html`<th role="columnheader" scope="col" class=${kind(column, index)}>${column.title}</th>`)}
-    </tr></thead>
+    <thead role="rowgroup"><tr role="row">${columns.map(head)}</tr></thead>
     <tbody role="rowgroup">
-      ${rows.map((row) => html`<tr role="row" key=${keyOf?.(row)}>${columns.map((column, index) => cell(column, row, index))}</tr>`)}
+      ${rows.map((row) => html`<tr role="row" key=${keyOf?.(row)}>
+        ${columns.map((column, index) => cell(column, row, index))}
+      </tr>`)}
     </tbody>
   </table>`;
 }
@@ -154,11 +165,12 @@ export class Copy extends Component {
   }
 }
 
-/** Links to the first and the next page of a list. */
-export function Pages({ after, next, linkTo, shown }) {
+/** Links to the first and the next page of the list at `place`; this one has `number` items and began at `after`. */
+export function Pages({ place, after, next, number }) {
   return html`<nav class="pages" aria-label="Pages">
-    <span class="quiet">${shown}</span>
-    ${after && html`<a class="button" href=${linkTo(null)}>First page</a>`}
-    ${next && html`<a class="button" href=${linkTo(next)} rel="next">Next page <${Icon} name="go" /></a>`}
+    <span class="quiet">${number} on this page</span>
+    ${after && html`<a class="button" href=${link([place])}>First page</a>`}
+    ${next && html`<a class="button" href=${link([place], { after: next })} rel="next">
+      Next page <${Icon} name="go" /></a>`}
   </nav>`;
 }

@@ -58,10 +58,16 @@ export const ALERTS = {
   capture_error: ["Capture failed", "The capture of an invoice ended in an error, and no event says that it worked."],
   subscription_failing: ["Subscription keeps failing", "A subscription or recurring order fails again and again."],
   paid_not_confirmed: ["Paid, not confirmed", "The order has a payment, and nothing beyond received was heard of it."],
-  delivered_before_confirmed: ["Delivered, never confirmed", "The order was delivered, and its confirmation has not come."],
+  delivered_before_confirmed: [
+    "Delivered, never confirmed",
+    "The order was delivered, and its confirmation has not come.",
+  ],
   paid_twice: ["Paid twice?", "Two payments with codes of their own have the same amount and currency."],
   payment_currency_mismatch: ["Currencies differ", "The payments of the order name more than one currency."],
-  cancelled_after_payment: ["Cancelled after payment", "The order is cancelled and has a payment: money may have to go back."],
+  cancelled_after_payment: [
+    "Cancelled after payment",
+    "The order is cancelled and has a payment: money may have to go back.",
+  ],
   stuck: ["Nothing happens", "The order is neither delivered nor cancelled, and nothing was heard of it for long."],
 };
 

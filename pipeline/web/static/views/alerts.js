@@ -13,19 +13,21 @@ const LIMIT = 200;
 export function Alerts({ route }) {
   const chosen = { severity: route.query.get("severity"), kind: route.query.get("kind") };
   const resource = (after) => withQuery("alerts", { ...chosen, after, limit: LIMIT });
-  return html`<${Title} subtitle="What somebody should look at. An alert closes by itself once it is so no more.">Alerts<//>
+  const filtered = Boolean(chosen.severity || chosen.kind);
+  return html`<${Title} subtitle="What somebody should look at. An alert closes once it is so no more.">Alerts<//>
     <${Choice} chosen=${chosen} />
     <${Load} key=${resource()} resource=${resource()} every=${10_000} what="the alerts"
-      show=${(data) => html`<${Pile} first=${data} resource=${resource} filtered=${Boolean(chosen.severity || chosen.kind)} />`} />`;
+      show=${(data) => html`<${Pile} first=${data} resource=${resource} filtered=${filtered} />`} />`;
 }
 
 function Choice({ chosen }) {
   const go = (event) => {
     location.hash = link(["alerts"], { ...chosen, kind: event.target.value });
   };
+  const severities = [[null, ["All"]], ...Object.entries(SEVERITIES)];
   return html`<div class="choice">
-    <nav class="chips" aria-label="Severity">${[[null, ["All"]], ...Object.entries(SEVERITIES)].map(([name, [text, , help]]) => html`<a
-      key=${text} class="chip" title=${help} aria-current=${name === chosen.severity ? "true" : undefined}
+    <nav class="chips" aria-label="Severity">${severities.map(([name, [text, , help]]) => html`<a key=${text}
+      class="chip" title=${help} aria-current=${name === chosen.severity ? "true" : undefined}
       href=${link(["alerts"], { ...chosen, severity: name })}>${text}</a>`)}</nav>
     <label>Kind <select value=${chosen.kind ?? ""} onChange=${go}>
       <option value="">All kinds</option>
@@ -53,12 +55,22 @@ class Pile extends Component {
     const loaded = [...first.items, ...more].filter((alert) => !known.has(alert.id) && known.add(alert.id));
     const shown = loaded.sort((one, other) => rank(one) - rank(other) || other.opened_at.localeCompare(one.opened_at));
     const further = next === undefined ? first.next : next;
-    if (loaded.length === 0 && filtered) return html`<${Empty} title="None of these">No open alert fits the filter.<//>`;
-    if (loaded.length === 0) return html`<${Empty} title="No alert is open">Nothing needs a look at the moment.<//>`;
-    return html`<p class="quiet" role="status">${further ? `${count(shown.length)} of ${count(first.total)} alerts` : `${count(shown.length)} open`}</p>
-      <ul class="alerts">${shown.map((alert) => html`<li key=${alert.id}><${Alert} alert=${alert}><${Subject} alert=${alert} /><//></li>`)}</ul>
+    if (loaded.length === 0) {
+      return filtered
+        ? html`<${Empty} title="None of these">No open alert fits the filter.<//>`
+        : html`<${Empty} title="No alert is open">Nothing needs a look at the moment.<//>`;
+    }
+    const number = further ? `${count(shown.length)} of ${count(first.total)}` : count(shown.length);
+    return html`<p class="quiet" role="status">${number} open</p>
+      <ul class="alerts">${shown.map((alert) => html`<li key=${alert.id}>
+        <${Alert} alert=${alert}><${Subject} alert=${alert} /><//>
+      </li>`)}</ul>
       ${error && html`<${Trouble} error=${error} retry=${this.load} />`}
-      ${further && html`<p><button type="button" disabled=${asking} onClick=${this.load}>${asking ? "Loading …" : "Load more"}</button></p>`}`;
+      ${further && html`<p>
+        <button type="button" disabled=${asking} onClick=${this.load}>
+          ${asking ? "Loading …" : "Load more"}
+        </button>
+      </p>`}`;
   }
 }
 
@@ -69,9 +81,10 @@ function rank(alert) {
 
 function Subject({ alert }) {
   const kind = KIND_OF[alert.subject];
+  const order = alert.order_key === alert.subject_key ? null : alert.order_key;
   return html`<p class="links">
     ${kind && html`<a href=${link([kind, alert.subject_key])}>${words(alert.subject)} ${alert.subject_key}</a>`}
     ${!kind && html`<span>${words(alert.subject)} ${alert.subject_key}</span>`}
-    ${alert.order_key && alert.order_key !== alert.subject_key && html`<a href=${link(["orders", alert.order_key])}>Order ${alert.order_key}</a>`}
+    ${order && html`<a href=${link(["orders", order])}>Order ${order}</a>`}
   </p>`;
 }

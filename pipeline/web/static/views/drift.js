@@ -15,7 +15,8 @@ const KINDS = {
 };
 
 export function Drift() {
-  return html`<${Title} subtitle="Where Norce's bodies differ from the documented ones. Names and types only, never a value.">Drift<//>
+  const subtitle = "Where Norce's bodies differ from the documented ones: names and types, never values.";
+  return html`<${Title} subtitle=${subtitle}>Drift<//>
     <${Load} resource="drift" every=${30_000} what="the reports" show=${({ items }) => (items.length === 0
       ? html`<${Empty} title="No drift" icon="drift">Norce sends what it documents.<//>`
       : items.map((report) => html`<${Report} key=${report.id} report=${report} />`))} />`;
@@ -23,14 +24,13 @@ export function Drift() {
 
 function Report({ report }) {
   const [title, tone] = KINDS[report.kind] ?? [words(report.kind), "quiet"];
-  const documented = report.documented && `${report.documented.types.join(" or ")}${report.documented.required ? ", always there" : ", may be absent"}`;
   return html`<article class="card">
     <header><h2>${eventWords(report.event_type)} <span class="quiet">·</span> <code>${report.field}</code></h2>
       <${Badge} tone=${tone}>${title}<//></header>
     <p>${report.suggestion}</p>
     <${Facts} facts=${[
       ["Event type", report.event_type],
-      ["Documented as", documented ?? "nothing"],
+      ["Documented as", documented(report.documented)],
       ["Observed", html`<code>${JSON.stringify(report.observed)}</code>`],
       ["Rule", report.rule],
       ["Taken as an event", report.quarantined ? "no, it is in quarantine" : "yes"],
@@ -39,4 +39,9 @@ function Report({ report }) {
     ]} />
     <details><summary>Shape of the whole body</summary><${Value} value=${report.example} /></details>
   </article>`;
+}
+
+function documented(field) {
+  if (!field) return "nothing";
+  return `${field.types.join(" or ")}, ${field.required ? "always there" : "may be absent"}`;
 }

@@ -21,20 +21,29 @@ function Record({ kind, data }) {
   if (!record) return html`<${OnlyParked} data=${data} over=${KINDS[kind][1]} />`;
   const fields = Object.entries(record).filter(([name]) => !SHOWN_ABOVE.has(name));
   const plain = fields.filter(([, value]) => typeof value !== "object" || value === null);
-  const rich = fields.filter(([, value]) => typeof value === "object" && value !== null && Object.keys(value).length > 0);
+  const rich = fields.filter(([, value]) => typeof value === "object" && Object.keys(value ?? {}).length > 0);
   return html`<${Title} over=${KINDS[kind][1]}>${nameOf(kind, key, record)}<//>
     <${Parked} parked=${data.parked} />
     <${AlertList} alerts=${data.alerts} />
     <${Section} id="fields" title="What is known">
       <${Facts} facts=${[
         ["Key", html`<${Copy} text=${key} />`],
-        ...plain.map(([name, value]) => [words(name), html`<${Value} value=${value} />`]),
+        ...plain.map(([name, value]) => [words(name), html`<${Field} name=${name} value=${value} />`]),
         ["First heard of", html`<${When} at=${record.first_received_at} exact />`],
         ["Last change", html`<${When} at=${record.last_changed_at} exact />`],
         ["Partition", data.partition],
       ]} />
     <//>
-    ${rich.map(([name, value]) => html`<${Section} key=${name} id=${`field-${name}`} title=${words(name)}><${Value} value=${value} /><//>`)}`;
+    ${rich.map(([name, value]) => html`<${Section} key=${name} id=${`field-${name}`} title=${words(name)}>
+      <${Field} name=${name} value=${value} />
+    <//>`)}`;
+}
+
+/** The value of a field; keys of orders are links. */
+function Field({ name, value }) {
+  if (!value || (name !== "order_key" && name !== "order_keys")) return html`<${Value} value=${value} />`;
+  const order = (key) => html`<li><a href=${link(["orders", key])}>${key}</a></li>`;
+  return html`<ul class="values">${[value].flat().map(order)}</ul>`;
 }
 
 /** A thing of which nothing could be joined yet. */
@@ -59,7 +68,8 @@ export function Parked({ parked }) {
 
 export function AlertList({ alerts }) {
   if (!alerts?.length) return null;
-  return html`<ul class="alerts" aria-label="Open alerts">${alerts.map((alert) => html`<li key=${alert.id}><${Alert} alert=${alert} /></li>`)}</ul>`;
+  const items = alerts.map((alert) => html`<li key=${alert.id}><${Alert} alert=${alert} /></li>`);
+  return html`<ul class="alerts" aria-label="Open alerts">${items}</ul>`;
 }
 
 /** One alert. `children` is what stands below it, such as a link to its subject. */

@@ -1,6 +1,6 @@
 // Records of one kind, page by page. The cursor is in the address, so that Back and a reload work.
 import { path, withQuery } from "../api.js";
-import { count, money, words } from "../format.js";
+import { count, duration, money, NONE, words } from "../format.js";
 import { html } from "../html.js";
 import { Empty, Load } from "../load.js";
 import { Badge, Pages, Table, Title, When } from "../parts.js";
@@ -19,7 +19,14 @@ export function StatusBadge({ status }) {
   return html`<${Badge} tone=${tone}>${text}<//>`;
 }
 
-const shop = { title: "Client / shop", cell: ({ record }) => [record.client_id, record.application_id].filter(Boolean).join(" / ") };
+function orderOf({ order_key: key }) {
+  return key ? html`<a href=${link(["orders", key])}>${key}</a>` : NONE;
+}
+
+const shop = {
+  title: "Client / shop",
+  cell: ({ record }) => [record.client_id, record.application_id].filter(Boolean).join(" / "),
+};
 const shops = { title: "Shops", cell: ({ record }) => (record.application_ids ?? []).join(", ") || "–" };
 const heard = { title: "First heard of", cell: ({ record }) => html`<${When} at=${record.first_received_at} />` };
 const changed = { title: "Last change", cell: ({ record }) => html`<${When} at=${record.last_changed_at} />` };
@@ -42,8 +49,8 @@ const COLUMNS = {
   customers: [shops, heard],
   companies: [shops, heard],
   subscriptions: [shop, { title: "Failed runs", cell: ({ record }) => count(record.failures), number: true }, heard],
-  invoices: [outcome, { title: "Order", cell: ({ record }) => (record.order_key ? html`<a href=${link(["orders", record.order_key])}>${record.order_key}</a>` : "–") }, heard],
-  jobs: [outcome, { title: "Took", cell: ({ record }) => (record.seconds === null || record.seconds === undefined ? "–" : `${record.seconds} s`), number: true }, heard],
+  invoices: [outcome, { title: "Order", cell: ({ record }) => orderOf(record) }, heard],
+  jobs: [outcome, { title: "Took", cell: ({ record }) => duration(record.seconds), number: true }, heard],
 };
 
 /** What people call a record. */
@@ -62,10 +69,12 @@ export function List({ route }) {
     title: one,
     cell: ({ key, record }) => html`<a href=${link([kind, key])}>${nameOf(kind, key, record)}</a>`,
   };
+  const columns = [first, ...COLUMNS[kind], changed];
   return html`<${Title}>${title}<//>
     <${Load} resource=${withQuery(path(kind), { after, limit: LIMIT })} what=${title.toLowerCase()}
       show=${({ items, next }) => (items.length === 0
-        ? html`<${Empty} title=${`No ${title.toLowerCase()} here`} icon="box">They appear as soon as Norce posts an event about one.<//>`
-        : html`<${Table} caption=${title} rows=${items} keyOf=${(item) => item.key} columns=${[first, ...COLUMNS[kind], changed]} />
-          <${Pages} after=${after} next=${next} shown=${`${items.length} on this page`} linkTo=${(cursor) => link([kind], { after: cursor })} />`)} />`;
+        ? html`<${Empty} title=${`No ${title.toLowerCase()} here`} icon="box">
+            They appear once Norce posts an event about one.<//>`
+        : html`<${Table} caption=${title} rows=${items} keyOf=${(item) => item.key} columns=${columns} />
+          <${Pages} place=${kind} after=${after} next=${next} number=${items.length} />`)} />`;
 }

@@ -3,7 +3,7 @@ import { call, path } from "../api.js";
 import { amount, clockOf, count, dayOf, money, words } from "../format.js";
 import { Component, html } from "../html.js";
 import { Load, Trouble } from "../load.js";
-import { Copy, Facts, Icon, Section, Table, Title, Value, When } from "../parts.js";
+import { Banner, Copy, Facts, Icon, Section, Table, Title, Value, When } from "../parts.js";
 import { STATED_BY, STATUSES } from "../words.js";
 import { AlertList, OnlyParked, Parked } from "./entity.js";
 import { nameOf, StatusBadge, sums } from "./lists.js";
@@ -46,21 +46,23 @@ function Whole({ data, me }) {
 const ALWAYS = ["received", "confirmed", "delivered"];
 const SOMETIMES = ["partly_delivered", "ready_for_pickup"];
 
-/** The life cycle as a track: steps that an event stated are filled, and steps that some orders lack appear if stated. */
+/** The life cycle as a track: steps that an event stated are filled. Those that some orders lack appear if stated. */
 function Track({ record }) {
   const stated = new Set(record.statuses);
   const cancelled = stated.has("cancelled");
   const order = ["received", "confirmed", ...SOMETIMES, "delivered"];
   const steps = order.filter((status) => stated.has(status) || (ALWAYS.includes(status) && !cancelled));
   if (cancelled) steps.push("cancelled");
-  const when = (status) => record.timeline.find((entry) => (STATED_BY[status] ?? []).includes(entry.event_type))?.received_at;
+  const stating = (status) => record.timeline.find((entry) => STATED_BY[status].includes(entry.event_type));
   return html`<ol class="track" aria-label="Life cycle">${steps.map((status) => {
     const done = stated.has(status);
-    const at = done && when(status);
+    const at = done && stating(status)?.received_at;
     const tone = status === "cancelled" ? "bad" : done ? "done" : "open";
     return html`<li key=${status} class=${tone} aria-current=${status === record.status ? "step" : undefined}>
       <i aria-hidden="true"></i><b>${STATUSES[status][0]}</b>
-      <span class="quiet">${at ? html`<time datetime=${at}>${dayOf(at)} ${clockOf(at)}</time>` : done ? "stated" : "not yet"}</span>
+      <span class="quiet">
+        ${at ? html`<time datetime=${at}>${dayOf(at)} ${clockOf(at)}</time>` : done ? "stated" : "not yet"}
+      </span>
     </li>`;
   })}</ol>`;
 }
@@ -68,30 +70,33 @@ function Track({ record }) {
 function Payments({ record }) {
   const { payments } = record;
   const unsure = record.payments_without_amount + record.payments_without_currency;
-  return html`<${Section} id="payments" title="Payments" note=${payments.length ? `Paid: ${sums(record.paid)}` : ""}>
-    ${payments.length === 0 ? html`<p class="quiet">No payment was received.</p>` : html`<${Table} caption="Payments" rows=${payments}
-      keyOf=${(payment) => payment.payment_code} columns=${[
+  if (payments.length === 0) {
+    return html`<${Section} id="payments" title="Payments"><p class="quiet">No payment was received.</p><//>`;
+  }
+  return html`<${Section} id="payments" title="Payments" note=${`Paid: ${sums(record.paid)}`}>
+    <${Table} caption="Payments" rows=${payments} keyOf=${(payment) => payment.payment_code} columns=${[
         { title: "Code", cell: (payment) => html`<code>${payment.payment_code}</code>` },
         { title: "Method", cell: (payment) => payment.payment_method ?? "–" },
         { title: "Reference", cell: (payment) => payment.payment_ref ?? "–", wide: true },
         { title: "Received", cell: (payment) => html`<${When} at=${payment.first_received_at} />` },
         { title: "Amount", cell: (payment) => money(payment.amount, payment.currency), number: true },
-      ]} />`}
-    ${payments.length > 0 && html`<p class="sum">Sum <b>${sums(record.paid)}</b></p>`}
-    ${unsure > 0 && html`<p class="banner warn"><${Icon} name="bell" /><span>Not in the sum: ${count(record.payments_without_amount)} without
-      an amount, ${count(record.payments_without_currency)} without a currency.</span></p>`}
+      ]} />
+    <p class="sum">Sum <b>${sums(record.paid)}</b></p>
+    ${unsure > 0 && html`<${Banner} tone="warn" icon="bell">
+      Not in the sum: ${count(record.payments_without_amount)} without an amount,
+      and ${count(record.payments_without_currency)} without a currency.<//>`}
   <//>`;
 }
 
 function Lines({ record }) {
   const { lines, totals } = record;
   if (!lines?.length) {
-    return html`<${Section} id="lines" title="Lines"><p class="quiet">Not looked up: events carry no lines. With look-ups running
-      they appear some seconds after the order.</p><//>`;
+    return html`<${Section} id="lines" title="Lines"><p class="quiet">Not looked up: events carry no lines.
+      With look-ups running they appear some seconds after the order.</p><//>`;
   }
   return html`<${Section} id="lines" title="Lines" note=${html`Looked up <${When} at=${record.looked_up_at} />`}>
     <${Table} caption="Order lines" rows=${lines} keyOf=${(line) => line.line_no} columns=${[
-      { title: "Product", cell: (line) => html`${line.product_name ?? line.part_no} <span class="quiet small part">${line.part_no}</span>` },
+      { title: "Product", cell: product },
       { title: "Quantity", cell: (line) => amount(line.quantity), number: true },
       { title: "Price", cell: (line) => amount(line.unit_price), number: true },
       { title: "VAT %", cell: (line) => amount(line.vat_rate), number: true },
@@ -104,6 +109,10 @@ function Lines({ record }) {
       ["Including VAT", html`<b>${money(totals.including_vat, totals.currency)}</b>`],
     ]} />`}
   <//>`;
+}
+
+function product({ product_name: name, part_no: part }) {
+  return html`${name ?? part} <span class="quiet small part">${part}</span>`;
 }
 
 function Conflicts({ conflicts }) {
@@ -169,9 +178,11 @@ class Person extends Component {
   render({ me }, { values, error, asking }) {
     const may = me.roles.includes("privacy");
     return html`<${Section} id="person" title="Personal data">
-      ${me.known && !may && html`<p class="quiet">Masked. Seeing who bought needs the role <b>privacy</b>${me.name ? ", which your account has not" : ""}.</p>`}
+      ${me.known && !may && html`<p class="quiet">Masked. Seeing who bought needs the role <b>privacy</b>.</p>`}
       ${may && !values && html`<p class="quiet">Masked. Each look is recorded with your name (${me.name}).</p>
-        <button type="button" disabled=${asking} onClick=${this.show}><${Icon} name="eye" /> Show personal data</button>`}
+        <button type="button" disabled=${asking} onClick=${this.show}>
+          <${Icon} name="eye" /> Show personal data
+        </button>`}
       <div role="status">${values && html`<${Value} value=${values} />`}</div>
       ${values && html`<button type="button" onClick=${() => this.setState({ values: null })}>Hide</button>`}
       ${error && html`<${Trouble} error=${error} retry=${this.show} />`}

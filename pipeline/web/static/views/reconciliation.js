@@ -2,26 +2,29 @@
 import { count, words } from "../format.js";
 import { html } from "../html.js";
 import { Empty, Load } from "../load.js";
-import { Badge, Facts, Icon, Table, Title, When } from "../parts.js";
+import { Badge, Banner, Facts, Table, Title, When } from "../parts.js";
 import { link } from "../route.js";
 
 export function Reconciliation() {
-  return html`<${Title} subtitle="Comparisons of our orders with Norce's, newest first. Missing events are published; nothing is taken back.">Reconciliation<//>
+  const subtitle = "Our orders compared with Norce's, newest first. Events that never came are published.";
+  return html`<${Title} subtitle=${subtitle}>Reconciliation<//>
     <${Load} resource="reconciliation" every=${30_000} what="the reports" show=${({ items }) => (items.length === 0
-      ? html`<${Empty} title="No comparison was made yet" icon="scales">Run <code>norce-pipeline reconcile</code> once an hour or a day.<//>`
+      ? html`<${Empty} title="No comparison was made yet" icon="scales">
+          Run <code>norce-pipeline reconcile</code> once an hour or a day.<//>`
       : items.map((sweep) => html`<${Sweep} key=${sweep.id} sweep=${sweep} />`))} />`;
 }
 
 function Sweep({ sweep }) {
   const published = Object.entries(sweep.published);
   const differences = Object.entries(sweep.differences);
-  const clean = sweep.complete && differences.length === 0;
+  const [tone, verdict] = judged(sweep.complete, differences.length);
   return html`<article class="card">
     <header><h2><${When} at=${sweep.finished_at} exact /></h2>
-      <${Badge} tone=${sweep.complete ? (clean ? "good" : "warn") : "bad"}>${sweep.complete ? (clean ? "complete, no differences" : "complete, with differences") : "not finished"}<//></header>
-    ${sweep.problem && html`<p class="banner bad"><${Icon} name="stop" /><span>${sweep.problem}</span></p>`}
+      <${Badge} tone=${tone}>${verdict}<//></header>
+    ${sweep.problem && html`<${Banner} tone="bad" icon="stop">${sweep.problem}<//>`}
     <${Facts} facts=${[
-      ["Orders changed", html`<${When} at=${sweep.changed_since} exact /> to <${When} at=${sweep.changed_before} exact />`],
+      ["Changed from", html`<${When} at=${sweep.changed_since} exact />`],
+      ["Changed until", html`<${When} at=${sweep.changed_before} exact />`],
       ["Compared", `${count(sweep.orders)} orders`],
       ["Never heard of", count(sweep.orders_unheard)],
       ["Mended", count(sweep.orders_mended)],
@@ -43,6 +46,12 @@ function Sweep({ sweep }) {
   </article>`;
 }
 
+function judged(complete, differences) {
+  if (!complete) return ["bad", "not finished"];
+  return differences > 0 ? ["warn", "complete, with differences"] : ["good", "complete, no differences"];
+}
+
 function Numbers({ pairs }) {
-  return html`<ul class="legend">${pairs.map(([name, number]) => html`<li key=${name}>${words(name)} <b>${count(number)}</b></li>`)}</ul>`;
+  const items = pairs.map(([name, number]) => html`<li key=${name}>${words(name)} <b>${count(number)}</b></li>`);
+  return html`<ul class="legend">${items}</ul>`;
 }

@@ -3,7 +3,7 @@ import { withQuery } from "../api.js";
 import { words } from "../format.js";
 import { html } from "../html.js";
 import { Load } from "../load.js";
-import { Badge, Icon, Table, Title, When } from "../parts.js";
+import { Badge, Banner, Icon, Table, Title, When } from "../parts.js";
 import { link } from "../route.js";
 import { KINDS, meaning, STATUSES } from "../words.js";
 
@@ -21,12 +21,12 @@ function goToOnlyOne({ results, complete }) {
 }
 
 function Results({ data, wanted }) {
-  const partial = !data.complete && html`<p class="banner warn" role="status"><${Icon} name="move" />
-    <span>Not every worker answered, so there may be more. Search again in some seconds.</span></p>`;
+  const partial = !data.complete && html`<${Banner} tone="warn" icon="move" role="status">
+    Not every worker answered, so there may be more. Search again in some seconds.<//>`;
   if (data.results.length === 0) return html`${partial}<${Nothing} wanted=${wanted} />`;
   return html`${partial}
     <p class="quiet" role="status">${data.results.length === 1 ? "One record" : `${data.results.length} records`}</p>
-    <${Table} caption="Records with this reference" rows=${data.results} keyOf=${(hit) => `${hit.kind}/${hit.key}`} columns=${[
+    <${Table} caption="Records with this reference" rows=${data.results} columns=${[
       { title: "Record", cell: (hit) => html`<a href=${link([hit.kind, hit.key])}>${hit.title || hit.key}</a>` },
       { title: "Kind", cell: (hit) => meaning(KINDS, hit.kind, words)[1] },
       { title: "Found by", cell: (hit) => words(hit.matched) },
@@ -47,11 +47,13 @@ function Nothing({ wanted }) {
     <h2>Nothing found</h2>
     <p>No record has the reference <code>${wanted}</code>.</p>
     <div class="quiet help">
-      <p>Looked for as order number, basket or client reference, OrderId, payment code, and key of any record. What helps:</p>
+      <p>Looked for as order number, basket or client reference, OrderId, payment code, and key of any record.
+        What helps:</p>
       <ul>
         <li>Write the whole reference: parts of one are not found.</li>
         <li>An ERP's order number is known only after an event named it; try the basket or the payment code.</li>
-        <li>An event that could not be used names no order: look into <a href="#/quarantine">quarantine</a> and <a href="#/dead-letters">dead letters</a>.</li>
+        <li>An event that could not be used names no order: look
+          into <a href="#/quarantine">quarantine</a> and <a href="#/dead-letters">dead letters</a>.</li>
         <li>Was it posted just now? See on the <a href="#/">overview</a> whether the worker lags behind.</li>
       </ul>
     </div>

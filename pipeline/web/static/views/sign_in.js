@@ -33,12 +33,15 @@ export class SignIn extends Component {
     }
     return html`<${Title}>Sign in<//>
       <form class="card narrow" onSubmit=${this.send}>
-        <p class="quiet">Reading ${me.reading_needs_account ? "and acting need" : "needs no account; acting needs"} a token from whoever runs the pipeline.
-          It is kept in this tab until you sign out or close it.</p>
+        <p class="quiet">${me.reading_needs_account ? "Reading and acting need" : "Acting needs"} a token
+          from whoever runs the pipeline. It is kept in this tab until you sign out or close it.</p>
         <label for="token">Token</label>
-        <input id="token" ref=${this.field} type="password" autocomplete="current-password" aria-describedby="token-error" aria-invalid=${String(Boolean(error))} />
+        <input id="token" ref=${this.field} type="password" autocomplete="current-password"
+          aria-describedby="token-error" aria-invalid=${String(Boolean(error))} />
         <p id="token-error" class="error" role="alert">${error}</p>
-        <button type="submit" class="primary" disabled=${asking}><${Icon} name="key" /> ${asking ? "Asking …" : "Sign in"}</button>
+        <button type="submit" class="primary" disabled=${asking}>
+          <${Icon} name="key" /> ${asking ? "Asking …" : "Sign in"}
+        </button>
       </form>`;
   }
 }

@@ -1,7 +1,7 @@
 // The timeline of an order, in order of time, with a filter by kind of entry.
 import { clockOf, count, dayOf, eventWords, moment, words } from "../format.js";
 import { Component, html } from "../html.js";
-import { Icon, Value } from "../parts.js";
+import { Banner, Icon, Value } from "../parts.js";
 import { ENTRIES, meaning } from "../words.js";
 
 const TONES = { delivered: "good", unchanged: "good", dead: "bad", failed: "bad", refused: "bad" };
@@ -21,7 +21,8 @@ export class Timeline extends Component {
     const shown = entries.filter((entry) => !hidden.has(entry.what));
     return html`
       <${Filter} entries=${entries} hidden=${hidden} toggle=${(what) => this.toggle(what)} />
-      ${!complete && html`<p class="banner warn" role="status"><${Icon} name="clock" /><span>Not everything could be read, so entries may be missing.</span></p>`}
+      ${!complete && html`<${Banner} tone="warn" icon="clock" role="status">
+        Not everything could be read, so entries may be missing.<//>`}
       ${omitted > 0 && html`<p class="quiet">${count(omitted)} earlier occurrences are not kept in the record.</p>`}
       <p class="sr-only" role="status">${shown.length} of ${entries.length} entries shown</p>
       <ol class="timeline">${shown.map((entry, index) => html`<${Entry} key=${identityOf(entry)} entry=${entry}
@@ -40,7 +41,8 @@ function Filter({ entries, hidden, toggle }) {
   return html`<fieldset class="chips"><legend class="sr-only">Show in the timeline</legend>${kinds.map((what) => {
     const [name, icon] = ENTRIES[what];
     const number = entries.filter((entry) => entry.what === what).length;
-    return html`<label key=${what} class="chip"><input type="checkbox" checked=${!hidden.has(what)} onChange=${() => toggle(what)} />
+    return html`<label key=${what} class="chip">
+      <input type="checkbox" checked=${!hidden.has(what)} onChange=${() => toggle(what)} />
       <${Icon} name=${icon} />${name} <span class="quiet">${count(number)}</span></label>`;
   })}</fieldset>`;
 }
