@@ -19,6 +19,7 @@ from pipeline.quarantine.cli import app as quarantine
 from pipeline.query import cli as asking
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.replay import cli as replaying
+from pipeline.sending import cli as sending
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -54,6 +55,7 @@ app.add_typer(quarantine, name="quarantine")
 app.command()(audit)
 app.command("replay")(replaying.command)
 app.command("order")(asking.command)
+app.command("send")(sending.command)
 
 
 def main() -> None:
