@@ -15,6 +15,7 @@ from pipeline.audit.cli import audit
 from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
+from pipeline.doctor import cli as examining
 from pipeline.quarantine.cli import app as quarantine
 from pipeline.query import cli as asking
 from pipeline.reconciliation import cli as reconciliation
@@ -54,6 +55,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(quarantine, name="quarantine")
 app.command()(audit)
 app.command("replay")(replaying.command)
+app.command("doctor")(examining.command)
 app.command("order")(asking.command)
 app.command("send")(sending.command)
 
