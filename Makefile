@@ -120,6 +120,12 @@ promtool: ## Fetch promtool, which the tests of alert rules need, from Debian's 
 		&& { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } \
 		&& dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb; }
 
+# Its libraries come with it, so it is installed, not unpacked; that takes the rights to.
+.PHONY: browser
+browser: ## Install Chromium, which the tests of the console's page need, from Debian's package, unless there is one
+	@command -v chromium chromium-browser google-chrome google-chrome-stable > /dev/null || { \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -qq chromium; }
+
 .PHONY: lock
 lock: $(BOOTSTRAPPED) ## Write the hashed lock files from pyproject.toml (ARGS=--upgrade: to the newest versions)
 	$(COMPILE) --group bootstrap --output-file $(BOOTSTRAP_LOCK)

@@ -116,6 +116,25 @@ def accesses() -> list[Access]:
             reads=frozenset((topics.QUARANTINE, topics.QUARANTINE_RETRIES)),
             writes=frozenset((*EVENT_TOPICS, topics.QUARANTINE_RETRIES)),
         ),
+        Access(
+            "console",
+            reads=frozenset(
+                (
+                    topics.ALERTS,
+                    topics.UPDATES,
+                    topics.LEDGER,
+                    topics.DEAD_LETTERS,
+                    topics.RESOLUTIONS,
+                    topics.QUARANTINE,
+                    topics.QUARANTINE_RETRIES,
+                    topics.RECONCILIATION,
+                    DRIFT,
+                    topics.changelog(worker, topics.PARKED_TABLE),
+                    *TABLE_TOPICS.values(),
+                )
+            ),
+            writes=frozenset((topics.COMMANDS, topics.QUARANTINE_RETRIES, *EVENT_TOPICS)),
+        ),
         # Who forgets and reveals persons.
         Access(
             "persons", reads=frozenset((KEY_CHECKS, *TABLE_TOPICS.values())), writes=frozenset((FORGET,)), watches=True

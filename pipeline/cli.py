@@ -16,11 +16,13 @@ from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.quarantine.cli import app as quarantine
+from pipeline.query import cli as asking
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.replay import cli as replaying
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
+    ConsoleSettings,
     DriftSettings,
     KafkaSettings,
     LogSettings,
@@ -51,6 +53,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(quarantine, name="quarantine")
 app.command()(audit)
 app.command("replay")(replaying.command)
+app.command("order")(asking.command)
 
 
 def main() -> None:
@@ -150,6 +153,22 @@ def lookup() -> None:
     from pipeline.processes import run_lookup
 
     run_lookup(*read_traced(KafkaSettings, LookupSettings, "norce-lookup"))
+
+
+@app.command()
+def console() -> None:
+    """Serve the console: a page for support and operators, and the query API over the workers' tables.
+
+    Example: NORCE_CONSOLE_WORKERS='["http://127.0.0.1:8081"]' norce-pipeline console
+    """
+    from pipeline.web.accounts import UnusableAccounts
+    from pipeline.web.server import serve
+
+    kafka, settings = read(KafkaSettings, ConsoleSettings)
+    try:
+        serve(kafka, settings, settings_report.groups())
+    except UnusableAccounts as error:
+        fail(error, USAGE)
 
 
 @app.command()

@@ -68,24 +68,38 @@ class Health:
         for tp, behind in self.lag().items():
             metrics.LAG.labels(tp.topic, tp.partition).set(behind)
             metrics.UNFINISHED.labels(tp.topic, tp.partition).set(self._app.slices.unfinished().get(tp, 0))
+            metrics.OLDEST.labels(tp.topic).set(0)
+        for topic, written_at in self._app.slices.oldest().items():
+            metrics.OLDEST.labels(topic).set(max(time.time() - written_at / 1000, 0))
         skipped = {} if self._app._consumer is None else self._app.slice_consumer.skipped
         for tp, offsets in skipped.items():
             metrics.SKIPPED.labels(tp.topic, tp.partition).set(offsets)
 
 
 class HealthServer(Service):
-    """Serves ``/livez``, ``/readyz`` and ``/metrics`` from before the app starts until after it stopped."""
+    """Serves ``/livez``, ``/readyz`` and ``/metrics`` from before the app starts until after it stopped.
 
-    def __init__(self, health: Health, listener: socket.socket, **options: Any) -> None:
+    ``routes`` adds what else the process answers.
+    """
+
+    def __init__(
+        self,
+        health: Health,
+        listener: socket.socket,
+        routes: Callable[[web.UrlDispatcher], None] = lambda router: None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._health = health
         self._listener = listener
+        self._routes = routes
 
     async def on_start(self) -> None:
         application = web.Application()
         application.router.add_get("/livez", self._livez)
         application.router.add_get("/readyz", self._readyz)
         application.router.add_get("/metrics", self._metrics)
+        self._routes(application.router)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener).start()

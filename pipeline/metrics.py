@@ -44,6 +44,11 @@ LAG = Gauge(
     ("topic", "partition"),
 )
 UNFINISHED = Gauge("norce_pipeline_unfinished", "Records fetched and not yet finished.", ("topic", "partition"))
+OLDEST = Gauge(
+    "norce_pipeline_oldest_seconds",
+    "Age of the oldest record that was fetched and is not finished: seconds since it was written, 0 if there is none.",
+    ("topic",),
+)
 SKIPPED = Gauge(
     "norce_pipeline_skipped_offsets",
     "Offsets that the broker had already deleted when they were to be read. Anything but 0 is lost data.",

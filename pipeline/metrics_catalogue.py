@@ -17,6 +17,7 @@ from pipeline.drift import metrics as drift
 from pipeline.lookup import metrics as lookup
 from pipeline.privacy import metrics as privacy
 from pipeline.reconciliation import metrics as reconciliation
+from pipeline.web import metrics as console
 
 WEBHOOK, STATEFUL = "webhook", "worker, sinks, lookup, drift, privacy"
 
@@ -49,6 +50,7 @@ def catalogue() -> list[Metric]:
         *_described(_defined(drift), "drift"),
         *_described(_defined(privacy), "privacy"),
         *_described(_defined(reconciliation), "reconcile --every"),
+        *_described(_defined(console), "console"),
     ]
     return sorted(found, key=lambda metric: metric.name)
 

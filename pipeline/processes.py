@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 
 import faust
 import structlog
+from aiohttp import web
 
 from pipeline import rights, topics
 from pipeline.agents import make_worker
@@ -24,6 +25,7 @@ from pipeline.listening import listen
 from pipeline.lookup.app import make_lookup
 from pipeline.privacy import PRIVACY_TOPICS, key_checks
 from pipeline.privacy.app import make_privacy
+from pipeline.query.tables import TableRoutes
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -55,7 +57,7 @@ def run_worker(kafka: KafkaSettings, settings: WorkerSettings, registry: SchemaR
     rights.check(kafka, "worker", topics.catalogue((settings.group, topics.WORKER_TABLES)))
     app = make_worker(kafka, settings, policies)
     app.value_prefixes, app.prefixed_content_type = prefixes(registry), FRAMED_CONTENT_TYPE.encode()
-    _run(app, settings)
+    _run(app, settings, routes=TableRoutes(app).add)
 
 
 def run_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> NoReturn:
@@ -113,11 +115,13 @@ def _run(
     app: SliceApp,
     settings: WorkerSettings | SinkSettings | DriftSettings | PrivacySettings,
     excused: Callable[[], bool] = lambda: False,
+    routes: Callable[[web.UrlDispatcher], None] = lambda router: None,
 ) -> NoReturn:
     listener = listen(settings.host, settings.port)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     health = Health(app, settings.stall_timeout, excused)
-    worker = _Worker(app, HealthServer(health, listener), redirect_stdouts=False, override_logging=False, quiet=True)
+    server = HealthServer(health, listener, routes)
+    worker = _Worker(app, server, redirect_stdouts=False, override_logging=False, quiet=True)
     log.info("starting", group=app.conf.id, port=settings.port)
     raise SystemExit(worker.execute_from_commandline())
 

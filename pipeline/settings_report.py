@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from pipeline import topics
+from pipeline.audit.snapshot import Groups
 from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
 from pipeline.privacy import PRIVACY_TOPICS
 from pipeline.settings import (
@@ -41,6 +42,11 @@ def all_topics() -> list[topics.TopicSpec]:
         (value(LookupSettings, "group"), topics.LOOKUP_TABLES),
     )
     return [*catalogue, *DRIFT_TOPICS, *PRIVACY_TOPICS]
+
+
+def groups() -> Groups:
+    """The configured consumer groups of the worker and the sinks."""
+    return Groups(*(value(group, "group") for group in (WorkerSettings, ConnectSettings, CheckoutSettings)))
 
 
 def _row(group: type[SettingsGroup], name: str) -> dict[str, Any]:

@@ -135,6 +135,11 @@ CONNECTOR = [
 
 PROCESSES = [
     Panel("Lag, by topic", [("sum by (job, topic) (norce_pipeline_lag{@})", "{{job}} {{topic}}")]),
+    Panel(
+        "Age of the oldest record under way",
+        [("max by (job, topic) (norce_pipeline_oldest_seconds{@})", "{{job}} {{topic}}")],
+        "s",
+    ),
     Panel("Fetched and not finished", [("sum by (job) (norce_pipeline_unfinished{@})", "{{job}}")]),
     Panel(
         "Records sent a second", [("sum by (topic) (rate(norce_pipeline_emitted_total{@}[5m]))", "{{topic}}")], "ops"
@@ -236,6 +241,26 @@ PROCESSES = [
         "Personal data sealed a second",
         [("sum by (outcome) (rate(norce_pipeline_privacy_events_total{@}[5m]))", "{{outcome}}")],
         "ops",
+    ),
+    Panel(
+        "Console: requests a second, by status",
+        [("sum by (status) (rate(norce_console_requests_total{@}[5m]))", "{{status}}")],
+        "ops",
+    ),
+    Panel(
+        "Console: seconds of a request, p95",
+        [
+            (
+                "histogram_quantile(0.95, sum by (route, le) (rate(norce_console_request_seconds_bucket{@}[5m])))",
+                "{{route}}",
+            )
+        ],
+        "s",
+    ),
+    Panel(
+        "Console: what people did in a day",
+        [("sum by (action) (increase(norce_console_actions_total{@}[1d]))", "{{action}}")],
+        kind="stat",
     ),
     Panel("Keys destroyed", [("sum(norce_pipeline_privacy_forgotten_total{@})", "keys")], kind="stat"),
 ]

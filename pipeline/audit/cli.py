@@ -15,7 +15,7 @@ from pipeline.console import FAILED, OK, Json
 from pipeline.events import EVENT_TYPES
 from pipeline.moments import duration, moment
 from pipeline.progress import shown
-from pipeline.settings import CheckoutSettings, ConnectSettings, KafkaSettings, WorkerSettings, load
+from pipeline.settings import KafkaSettings, load
 
 INTERRUPTED = 130
 
@@ -46,7 +46,7 @@ def audit(
     Example: norce-pipeline audit --from 24h --settled
     """
     from pipeline import rights
-    from pipeline.audit.course import Groups, Period, Request
+    from pipeline.audit.course import Period, Request
     from pipeline.audit.course import audit as run
 
     unknown = sorted(set(type or ()) - set(EVENT_TYPES))
@@ -55,14 +55,11 @@ def audit(
     now = datetime.now(UTC)
     period = Period(moment(since, now, "--from"), moment(until, now, "--to"))
     request = Request(period, duration(bucket, "--bucket") * 1000, frozenset(type or ()), temp_dir, rate * 1024 * 1024)
-    groups = Groups(
-        *(settings_report.value(group, "group") for group in (WorkerSettings, ConnectSettings, CheckoutSettings))
-    )
     (kafka,) = load(KafkaSettings)
     rights.check(kafka, "audit", [])
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with shown() as progress, run(kafka, groups, request, progress) as report:
+        with shown() as progress, run(kafka, settings_report.groups(), request, progress) as report:
             progress.stop()
             if as_json:
                 report.write_json()

@@ -78,39 +78,42 @@ class Done(Generic[A]):
             self.how, self.then = resolution.how, resolution.then
 
 
-def releases(rows: Sequence[Row], reason: str) -> tuple[list[Order], list[Row]]:
-    """The commands that release letters, and the letters that nothing can be released of."""
+def releases(rows: Sequence[Row], reason: str, by: str | None = None) -> tuple[list[Order], list[Row]]:
+    """The commands that release letters, and the letters that nothing can be released of.
+
+    ``by`` is who gives them, if it is not the user of this process.
+    """
     orders: list[Order] = []
     refused: list[Row] = []
     for row in rows:
         if row.status is Status.PARKED:
-            release = Release(letter=row.id, kind=str(row.kind), key=row.key, **signed(reason))
+            release = Release(letter=row.id, kind=str(row.kind), key=row.key, **signed(reason, by))
             orders.append(Order(row, release, f"fold the event and the {row.waiting} behind it, in order"))
         elif row.stage in SINKS and row.key:
-            resend = Resend(letter=row.id, key=row.key, target=row.stage, **signed(reason))
+            resend = Resend(letter=row.id, key=row.key, target=row.stage, **signed(reason, by))
             orders.append(Order(row, resend, f"tell {row.stage} the order's newest state"))
         else:
             refused.append(row)
     return orders, refused
 
 
-def drops(rows: Sequence[Row], reason: str, *, everything: bool) -> list[Order]:
-    """The commands that give up on letters."""
-    return [_drop(row, reason, everything) for row in rows]
+def drops(rows: Sequence[Row], reason: str, by: str | None = None, *, everything: bool) -> list[Order]:
+    """The commands that give up on letters. ``by`` is who gives them, if it is not the user of this process."""
+    return [_drop(row, signed(reason, by), everything) for row in rows]
 
 
-def _drop(row: Row, reason: str, everything: bool) -> Order:
+def _drop(row: Row, sign: Mapping[str, Any], everything: bool) -> Order:
     if row.status is not Status.PARKED:
-        return Order(row, Drop(letter=row.id, kind=None, key=row.key, **signed(reason)), "call it settled")
+        return Order(row, Drop(letter=row.id, kind=None, key=row.key, **sign), "call it settled")
     says = f"give up the event, fold the {row.waiting} behind it, in order"
     if everything:
         says = f"give up the event and the {row.waiting} behind it"
-    return Order(row, Drop(letter=row.id, kind=row.kind, key=row.key, all=everything, **signed(reason)), says)
+    return Order(row, Drop(letter=row.id, kind=row.kind, key=row.key, all=everything, **sign), says)
 
 
-def signed(reason: str) -> dict[str, Any]:
+def signed(reason: str, by: str | None = None) -> dict[str, Any]:
     """What every command says: an id of its own, who gives it and why."""
-    return {"id": str(uuid.uuid4()), "by": user(), "reason": reason}
+    return {"id": str(uuid.uuid4()), "by": user() if by is None else by, "reason": reason}
 
 
 def user() -> str:

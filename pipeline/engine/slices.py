@@ -172,6 +172,15 @@ class SliceLedger:
         """Per partition the number of fetched records that are not finished."""
         return {tp: count for tp, count in self._unfinished.items() if count}
 
+    def oldest(self) -> dict[str, int]:
+        """Per topic the time of the oldest fetched record that is not finished, as the record has it."""
+        found: dict[str, int] = {}
+        for tp, queue in self._open.items():
+            if queue:
+                time = int(queue[0].records[0].timestamp)
+                found[tp.topic] = min(time, found.get(tp.topic, time))
+        return found
+
     # -- rebalancing ---------------------------------------------------------------------------------------------
 
     def stop_starting(self) -> None:

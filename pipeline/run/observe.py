@@ -9,39 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.run.stack import STREAM, Stack
-
-Labels = tuple[tuple[str, str], ...]
-
-
-@dataclass
-class Metrics:
-    """One process's metrics at one moment."""
-
-    samples: dict[tuple[str, Labels], float] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def parse(cls, text: str) -> Metrics:
-        found = cls()
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                found.samples[sample.name, tuple(sorted(sample.labels.items()))] = sample.value
-        return found
-
-    def total(self, name: str, **labels: str) -> int:
-        """The sum over all samples of a name that have these labels."""
-        wanted = set(labels.items())
-        return int(sum(value for (each, own), value in self.samples.items() if each == name and wanted <= set(own)))
-
-    def by(self, name: str, label: str) -> Counter[str]:
-        """The sums by one label."""
-        sums: Counter[str] = Counter()
-        for (each, own), value in self.samples.items():
-            if each == name:
-                sums[dict(own).get(label, "")] += int(value)
-        return sums
+from pipeline.scraping import Metrics
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -26,6 +27,7 @@ from pipeline.privacy import PRIVACY_TOPICS
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
+    ConsoleSettings,
     DriftSettings,
     KafkaSettings,
     LookupSettings,
@@ -52,13 +54,17 @@ PROCESSES: Mapping[str, type[SettingsGroup]] = {
     "lookup": LookupSettings,
     "drift": DriftSettings,
     "privacy": PrivacySettings,
+    "console": ConsoleSettings,
 }
 
 STREAM = ("webhook", "worker", "sink connect", "sink checkout")
 """The processes on an event's way from Norce to Norce."""
 
-BESIDE = ("lookup", "drift", "privacy")
+BESIDE = ("lookup", "drift", "privacy", "console")
 """The processes that the way of an event does not wait for."""
+
+NOT_STAGES = ("simulator", "worker", "console")
+"""Processes that the console does not list as a stage of its own."""
 
 #: The pace of the scenario. The retry schedule runs 60 times as fast, so that a retry does not take minutes.
 SCENARIO: Mapping[str, str] = {
@@ -100,6 +106,7 @@ class Stack:
     folder: Path
     overrides: Mapping[str, str] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
+    console_token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
 
     def __post_init__(self) -> None:
         self.ports = {name: self._port(group) for name, group in PROCESSES.items()}
@@ -195,6 +202,13 @@ class Stack:
     def _group(self, settings: type[SettingsGroup]) -> str:
         return self.environment.get(settings.variable("group"), str(settings.model_fields["group"].default))
 
+    def _accounts(self) -> Path:
+        """The accounts of the console: one, with every role, whose token nobody has had before."""
+        path = self.folder / "console-accounts.json"
+        digest = hashlib.sha256(self.console_token.encode()).hexdigest()
+        path.write_text(json.dumps({"local": {"token_sha256": digest, "roles": ["operator", "privacy"]}}))
+        return path
+
     def _settings(self) -> dict[str, str]:
         simulator = self.url("simulator")
         secret = secrets.token_urlsafe(16)
@@ -239,6 +253,12 @@ class Stack:
             "NORCE_LOOKUP_CLIENT_SECRET": "simulator",
             "NORCE_LOOKUP_SCOPE": "playground",
             "NORCE_LOOKUP_APPLICATIONS": json.dumps(applications()),
+            "NORCE_CONSOLE_HOST": HOST,
+            "NORCE_CONSOLE_WORKERS": json.dumps([self.url("worker")]),
+            "NORCE_CONSOLE_PROCESSES": json.dumps(
+                {name.replace(" ", "-"): [self.url(name)] for name in PROCESSES if name not in NOT_STAGES}
+            ),
+            "NORCE_CONSOLE_ACCOUNTS_FILE": str(self._accounts()),
             "NORCE_SIMULATOR_HOST": HOST,
             "NORCE_SIMULATOR_WEBHOOK_URL": f"{self.url('webhook')}/webhooks/norce",
             "NORCE_SIMULATOR_WEBHOOK_SECRET": secret,

@@ -89,10 +89,11 @@ def where_next(console: Console, stack: Stack) -> None:
     kafka = stack.kafka
     console.rule("where to look next", align="left")
     table = Table.grid(padding=(0, 2))
+    table.add_row("console", f"{stack.url('console')}   (token for actions: {stack.console_token})")
     table.add_row("Kafka", kafka.bootstrap_servers)
     table.add_row("topics", f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers} norce-pipeline topics list")
     table.add_row("webhook", f"{stack.url('webhook')}/openapi.json, /readyz, /metrics")
-    for name in (*STREAM[1:], *BESIDE):
+    for name in (*STREAM[1:], *BESIDE[:-1]):
         table.add_row(name, f"{stack.url(name)}/readyz, /metrics")
     table.add_row("simulated Norce", f"{stack.url('simulator')}/simulator/state, /simulator/orders, /simulator/calls")
     table.add_row("logs", str(stack.folder))

@@ -12,6 +12,7 @@ Defaults marked *assumed* answer a question that Norce does not document; see th
 from __future__ import annotations
 
 from pipeline.settings.base import SECRETS_DIR_VARIABLE, ProcessSettings, SettingsError, SettingsGroup, load
+from pipeline.settings.console import ConsoleSettings
 from pipeline.settings.drift import DriftSettings
 from pipeline.settings.kafka import KafkaSettings, LogSettings, SchemaRegistrySettings
 from pipeline.settings.lookup import LookupSettings
@@ -34,6 +35,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     DriftSettings,
     PrivacySettings,
     ReconcileSettings,
+    ConsoleSettings,
     SchemaRegistrySettings,
     LogSettings,
     TracingSettings,
@@ -46,6 +48,7 @@ __all__ = [
     "CheckoutChannel",
     "CheckoutSettings",
     "ConnectSettings",
+    "ConsoleSettings",
     "DriftSettings",
     "KafkaSettings",
     "LogSettings",

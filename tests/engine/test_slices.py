@@ -132,3 +132,17 @@ def test_no_such_work_starts_while_partitions_are_given_up_and_what_outlives_tha
     with pytest.raises(StaleSlices):
         ledger.writable([claim])
     assert ledger.claim(TP) is not None
+
+
+def test_the_oldest_record_of_a_topic_is_the_first_that_is_not_finished_in_any_partition() -> None:
+    ledger = SliceLedger()
+    first, second = (ledger.open(TP, [SimpleNamespace(offset=n, timestamp=1000 + n)]) for n in (0, 1))
+    other = ledger.open(TopicPartition(TP.topic, 7), [SimpleNamespace(offset=0, timestamp=1500)])
+    assert ledger.oldest() == {TP.topic: 1000}
+    ledger.begin([first, second, other])
+    ledger.finish([second])
+    assert ledger.oldest() == {TP.topic: 1000}
+    ledger.finish([first])
+    assert ledger.oldest() == {TP.topic: 1500}
+    ledger.finish([other])
+    assert ledger.oldest() == {}

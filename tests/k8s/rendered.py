@@ -14,6 +14,7 @@ import yaml
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
+    ConsoleSettings,
     DriftSettings,
     KafkaSettings,
     LogSettings,
@@ -37,13 +38,14 @@ SETTINGS: Mapping[str, type[SettingsGroup]] = {
     "sink-connect": ConnectSettings,
     "sink-checkout": CheckoutSettings,
     "drift": DriftSettings,
+    "console": ConsoleSettings,
     "privacy": PrivacySettings,
     "lookup": LookupSettings,
 }
 """The group of settings that each process has for itself."""
 JOBS: Mapping[str, type[SettingsGroup]] = {"reconcile": ReconcileSettings}
 """... and each of those that come to an end."""
-STATEFUL = tuple(name for name in SETTINGS if name != "webhook")
+STATEFUL = tuple(name for name in SETTINGS if name not in ("webhook", "console"))
 
 
 @cache

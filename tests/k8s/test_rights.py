@@ -120,14 +120,15 @@ def test_everybody_reaches_names_and_brokers_and_who_traces_a_collector_and_noth
             if not any("ipBlock" in peer for peer in rule["to"])
             for port in rule["ports"]
         }
-        assert ports == {53, 9093, *([4318] if name in TRACED else [])}
+        assert ports == {53, 9093, *([4318] if name in TRACED else []), *(["http"] if name == "console" else [])}
     servers = overlay.environment("worker")["KAFKA_BOOTSTRAP_SERVERS"]
     assert servers.endswith(":9093")
 
 
 def test_only_the_connector_is_reached_from_outside(overlay: Overlay) -> None:
     def comes_from(rule: Any) -> set[str]:
-        return {peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for peer in rule["from"]}
+        spaces = [peer["namespaceSelector"] for peer in rule["from"] if "namespaceSelector" in peer]
+        return {space["matchLabels"]["kubernetes.io/metadata.name"] for space in spaces}
 
     sources = {
         name: set().union(*(comes_from(rule) for rule in policies(overlay, name, "ingress")))
@@ -140,6 +141,13 @@ def test_only_the_connector_is_reached_from_outside(overlay: Overlay) -> None:
         "topics": set(),
         "reconcile": set(),
     }
+
+
+def test_of_the_pipelines_own_pods_the_console_alone_asks_the_others(overlay: Overlay) -> None:
+    for name in SETTINGS:
+        peers = [peer for rule in policies(overlay, name, "ingress") for peer in rule["from"]]
+        inside = [peer["podSelector"]["matchLabels"] for peer in peers if "namespaceSelector" not in peer]
+        assert [labels["app.kubernetes.io/component"] for labels in inside] == ["console"]
 
 
 def test_only_the_endpoint_and_its_description_are_public(overlay: Overlay) -> None:

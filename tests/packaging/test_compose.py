@@ -20,6 +20,7 @@ from pipeline.settings import (
     GROUPS,
     CheckoutSettings,
     ConnectSettings,
+    ConsoleSettings,
     DriftSettings,
     KafkaSettings,
     LogSettings,
@@ -44,6 +45,7 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
     "drift": (KafkaSettings, DriftSettings, LogSettings),
     "privacy": (KafkaSettings, PrivacySettings, LogSettings),
     "lookup": (KafkaSettings, LookupSettings, LogSettings),
+    "console": (KafkaSettings, ConsoleSettings, LogSettings),
     "simulator": (SimulatorSettings, LogSettings),
     "reconcile": (KafkaSettings, ReconcileSettings, LogSettings),
 }
@@ -128,6 +130,7 @@ def test_every_process_waits_for_what_it_needs(compose: Any) -> None:
         "drift": after_topics,
         "privacy": after_topics,
         "lookup": after_topics,
+        "console": after_topics,
         "simulator": {"webhook": "service_healthy"},
         "reconcile": after_topics,
     }
@@ -210,6 +213,7 @@ def test_prometheus_asks_every_process_on_its_port(repository: Path) -> None:
         "drift": DriftSettings,
         "privacy": PrivacySettings,
         "lookup": LookupSettings,
+        "console": ConsoleSettings,
     }
     assert asked == {name: [f"{name}:{group.model_fields['port'].default}"] for name, group in processes.items()}
 

@@ -1,0 +1,106 @@
+// Bodies that fit no event model. Chosen ones are tried again as the connector would take them now.
+import { call, withQuery } from "../api.js";
+import { Action, NeedsRole } from "../action.js";
+import { NONE, words } from "../format.js";
+import { Component, html } from "../html.js";
+import { Empty, Load } from "../load.js";
+import { Badge, Pages, Table, Title, When } from "../parts.js";
+
+const LIMIT = 50;
+const TAKEN = "retried"; // what this state is in is an event by now
+
+const PLACE = { title: "Place", cell: (item) => html`<code>${item.id}</code>` };
+const COLUMNS = [
+  { title: "Posted as", cell: (item) => item.asked_type || NONE },
+  { title: "Reason", cell: reason, wide: true },
+  { title: "Received", cell: (item) => html`<${When} at=${item.at} />` },
+  { title: "State", cell: state },
+];
+
+function reason(item) {
+  const where = item.where && html` <code>${item.where}</code>`;
+  return html`<b>${words(item.reason)}</b> <span class="quiet small">${item.detail}${where}</span>`;
+}
+
+function state(item) {
+  return html`<${Badge} tone=${item.state === TAKEN ? "good" : "warn"}>${words(item.state).toLowerCase()}<//>`;
+}
+
+export function Quarantine({ route, me }) {
+  const after = route.query.get("after");
+  const subtitle = "Bodies that Norce posted and that fit no event model. They are kept as they came.";
+  return html`<${Title} subtitle=${subtitle}>Quarantine<//>
+    <${NeedsRole} me=${me} role="operator" what="retrying" />
+    <${Load} resource=${withQuery("quarantine", { after, limit: LIMIT })} every=${10_000} what="the quarantine"
+      show=${(page, reload) => html`<${Bodies} page=${page} after=${after} me=${me} reload=${reload} />`} />`;
+}
+
+class Bodies extends Component {
+  state = { chosen: new Set() };
+
+  choose(ids, wanted) {
+    const chosen = new Set(this.state.chosen);
+    for (const id of ids) {
+      if (wanted) chosen.add(id);
+      else chosen.delete(id);
+    }
+    this.setState({ chosen });
+  }
+
+  retry = async (reason) => {
+    const ids = this.wanted().map((item) => item.id);
+    const answer = await call("quarantine/retry", { method: "POST", body: { ids, reason } });
+    return { message: answer.message, done: answer.refused === 0 };
+  };
+
+  done = () => {
+    this.setState({ chosen: new Set() });
+    this.props.reload();
+  };
+
+  /** What is chosen and not taken yet, on this page. */
+  wanted() {
+    return this.props.page.items.filter((item) => item.state !== TAKEN && this.state.chosen.has(item.id));
+  }
+
+  render({ page, after, me }, { chosen }) {
+    const { items, next, cut } = page;
+    if (items.length === 0) {
+      return html`<${Empty} title="Quarantine is empty" icon="jar">Every body that came fits an event model.<//>`;
+    }
+    const may = me.roles.includes("operator");
+    const choose = (item) => item.state !== TAKEN && html`<input type="checkbox" aria-label=${`Choose ${item.id}`}
+      checked=${chosen.has(item.id)} onChange=${(event) => this.choose([item.id], event.target.checked)} />`;
+    const columns = may ? [PLACE, { title: "Choose", cell: choose }, ...COLUMNS] : [PLACE, ...COLUMNS];
+    return html`${may && this.actions()}
+      <${Table} caption="Bodies in quarantine" rows=${items} keyOf=${(item) => item.id} columns=${columns} />
+      ${cut && html`<p class="quiet">Older ones are not listed; see <code>norce-pipeline quarantine list</code>.</p>`}
+      <${Pages} place="quarantine" after=${after} next=${next} number=${items.length} />`;
+  }
+
+  actions() {
+    const left = this.props.page.items.filter((item) => item.state !== TAKEN).map((item) => item.id);
+    const number = this.wanted().length;
+    const all = number > 0 && number === left.length;
+    return html`<div class="buttons start">
+      <label class="chip">
+        <input type="checkbox" disabled=${left.length === 0} checked=${all}
+          onChange=${(event) => this.choose(left, event.target.checked)} />
+        All that wait on this page
+      </label>
+      <${Action} label=${number ? `Retry ${number} …` : "Retry …"} icon="repeat" disabled=${number === 0}
+        confirm="Retry" title=${number === 1 ? "Retry one body?" : `Retry ${number} bodies?`} explain=${retrying(number)}
+        run=${this.retry} done=${this.done} />
+    </div>`;
+  }
+}
+
+/** What a retry will do, in plain words. */
+function retrying(number) {
+  return html`<p>
+      ${number === 1 ? "The body is" : `Each of the ${number} bodies is`} checked again,
+      as the connector would take it now.
+    </p>
+    <p>What fits becomes an event with its own id and time of receipt, and is joined like any other. What still does not
+      fit stays here, with the reason it has now. Retrying twice counts once.</p>`;
+}

@@ -1,0 +1,158 @@
+"""The query API over a pipeline that has worked through a scenario."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from openapi_spec_validator import validate
+
+from pipeline import topics
+from pipeline.domain import KINDS
+from pipeline.events import TOPICS as EVENT_TOPICS
+from tests.pipeline.system import System
+from tests.query.conftest import ODD_ORDER, Api, newest
+from tests.support.kafka import read_all
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+TABLES = [kind.table for kind in KINDS.values()]
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_page_by_page_a_kind_shows_what_its_enriched_topic_has(system: System, api: Api, table: str) -> None:
+    items = await api.all(f"/{table}", limit=7)
+    assert len({item["key"] for item in items}) == len(items)
+    published = await newest(system, topics.ENRICHED[table])
+    assert {item["key"]: shown(item["record"]) for item in items} == {k: shown(v) for k, v in published.items()}
+    assert table not in ("orders", "products") or items
+
+
+def shown(record: dict[str, Any]) -> dict[str, Any]:
+    """Without what a further delivery of something known changes in the state and not on the topic."""
+    return {name: value for name, value in record.items() if name not in ("id", "version")}
+
+
+async def test_every_order_is_found_by_its_key_with_its_open_alerts(system: System, api: Api) -> None:
+    orders = await newest(system, topics.ORDERS_ENRICHED)
+    alerts = [one for one in (await newest(system, topics.ALERTS)).values() if one["state"] == "open"]
+    assert f"101:1012:{ODD_ORDER['ClientOrderRef']}" in orders
+    for key, record in orders.items():
+        found = await api.found(f"/orders/{quote(key, safe='')}")
+        assert (found["kind"], found["key"], found["parked"]) == ("orders", key, None)
+        assert shown(found["record"]) == shown(record)
+        mine = sorted(one["id"] for one in alerts if (one["subject"], one["subject_key"]) == ("order", key))
+        assert sorted(one["id"] for one in found["alerts"]) == mine
+
+
+async def test_an_order_is_found_by_every_reference_that_people_have(system: System, api: Api) -> None:
+    for key, order in list((await newest(system, topics.ORDERS_ENRICHED)).items())[:12]:
+        references = {
+            "key": key,
+            "client_order_ref": order["client_order_ref"],
+            "order_no": order["order_no"],
+            "order_id": order["order_id"] and str(order["order_id"]),
+            "payment_code": order["payments"][0]["payment_code"] if order["payments"] else None,
+            "payment_ref": order["payments"][0]["payment_ref"] if order["payments"] else None,
+        }
+        for name, text in references.items():
+            if text:
+                found = await api.found("/search", q=f" {text} ")
+                assert found["complete"]
+                assert ("orders", key) in [(each["kind"], each["key"]) for each in found["results"]], (name, text)
+
+
+@pytest.mark.parametrize("text", ["no such thing", "0", '"', "\\", "%", "é", "a" * 200])
+async def test_what_nobody_has_is_found_nowhere(api: Api, text: str) -> None:
+    assert await api.found("/search", q=text) == {"q": text, "results": [], "complete": True}
+
+
+async def test_a_timeline_has_every_delivery_every_update_and_how_it_ended(system: System, api: Api) -> None:
+    orders = await newest(system, topics.ORDERS_ENRICHED)
+    deliveries = Counter(record.key.decode() for record in await read_all(system.servers, *EVENT_TOPICS))
+    updates = Counter(record.key.decode() for record in await read_all(system.servers, topics.UPDATES))
+    duplicates = 0
+    for key in list(orders)[:15]:
+        timeline = await api.found(f"/orders/{quote(key)}/timeline")
+        assert timeline["complete"]
+        what = Counter(entry["what"] for entry in timeline["entries"])
+        assert what["fact"] + what["duplicate"] == deliveries[key]
+        assert what["fact"] == len(orders[key]["timeline"])
+        assert what["update"] == what["call"] == updates[key]
+        times = [entry["at"] for entry in timeline["entries"]]
+        assert times == sorted(times)
+        duplicates += what["duplicate"]
+    assert duplicates
+
+
+async def test_a_call_of_the_timeline_says_what_norce_was_told(system: System, api: Api) -> None:
+    orders = await newest(system, topics.ORDERS_ENRICHED)
+    key = next(key for key, order in orders.items() if order["payments"] and "/" not in key)
+    entries = (await api.found(f"/orders/{key}/timeline"))["entries"]
+    told = await system.observer.order(orders[key]["client_order_ref"])
+    calls = Counter(e["details"]["target"] for e in entries if e["details"].get("outcome") == "delivered")
+    assert calls == Counter(update["service"] for update in told["updates"])
+
+
+async def test_open_alerts_are_those_of_the_alerts_topic_by_kind_and_client(system: System, api: Api) -> None:
+    published = [one for one in (await newest(system, topics.ALERTS)).values() if one["state"] == "open"]
+    assert published
+    items = await api.all("/alerts", limit=2)
+    assert sorted(one["id"] for one in items) == sorted(one["id"] for one in published)
+    assert [one["opened_at"] for one in items] == sorted((one["opened_at"] for one in published), reverse=True)
+    kind, client = published[0]["kind"], published[0]["client_id"]
+    some = await api.all("/alerts", kind=kind, client_id=client)
+    assert len(some) == sum(one["kind"] == kind and one["client_id"] == client for one in published) > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [
+        ("/orders/nonsense", 422, "MalformedKey"),
+        ("/orders/1:1:nobody", 404, "NoSuchThing"),
+        ("/orders/1:1:nobody/timeline", 404, "NoSuchThing"),
+        ("/orders?after=zz", 422, "UnusableCursor"),
+        ("/orders?after=OTk5OTk5OTk5OTk5OTk6", 422, "UnusableCursor"),
+        ("/orders?limit=0", 422, "InvalidRequest"),
+        ("/alerts?after=-1", 422, "UnusableCursor"),
+        ("/search", 422, "InvalidRequest"),
+        ("/nothing/1", 422, "InvalidRequest"),
+        ("/dead-letters/nobody", 404, "NoSuchLetter"),
+    ],
+)
+async def test_what_cannot_be_answered_is_named(api: Api, path: str, status: int, error: str) -> None:
+    answer = await api.get(path)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert len(answer.json()["message"]) > 10
+
+
+async def test_the_overview_shows_every_stage_and_a_ledger_that_balances(system: System, api: Api) -> None:
+    overview = await api.found("/overview")
+    stages = {stage["name"]: stage for stage in overview["stages"]}
+    assert list(stages) == ["webhook", "worker", "sink-connect", "sink-checkout", "lookup", "drift", "privacy"]
+    assert [stage["name"] for stage in overview["stages"] if not stage["processes"][0]["up"]] == ["drift"]
+    assert stages["worker"]["lag"] == 0
+    records = len(await read_all(system.servers, *EVENT_TOPICS))
+    assert stages["webhook"]["counts"]["accepted"] == records
+    updates = await system.records(topics.UPDATES)
+    for target in ("connect", "checkout"):
+        ended = overview["ledger"]["updates"][target]
+        assert sum(ended.values()) == sum(update["target"] == target for update in updates)
+
+
+async def test_the_api_is_described_and_the_description_is_valid(api: Api) -> None:
+    document = await api.found("/openapi.json")
+    validate(document)
+    assert {f"/api/v1/{path}" for path in ("search", "alerts", "{kind}", "{kind}/{key}")} <= set(document["paths"])
+
+
+async def test_nothing_is_shown_of_a_person_without_an_account(system: System, api: Api) -> None:
+    told: list[Any] = [await api.found(path) for path in ("/orders", "/alerts", "/dead-letters", "/quarantine")]
+    told += [await api.found(f"/orders/{quote(item['key'])}/timeline") for item in told[0]["items"][:5]]
+    bodies = [json.loads(record.value) for record in await read_all(system.servers, *EVENT_TOPICS)]
+    persons = {body[name] for body in bodies for name in ("Email", "CellPhone", "LastName") if body.get(name)}
+    assert persons
+    assert [person for person in persons if person in json.dumps(told, ensure_ascii=False)] == []
