@@ -16,6 +16,7 @@ from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.quarantine.cli import app as quarantine
+from pipeline.rebuild import cli as rebuilding
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.replay import cli as replaying
 from pipeline.settings import (
@@ -51,6 +52,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(quarantine, name="quarantine")
 app.command()(audit)
 app.command("replay")(replaying.command)
+app.command("rebuild")(rebuilding.command)
 
 
 def main() -> None:
