@@ -18,6 +18,7 @@ from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.doctor import cli as examining
 from pipeline.quarantine.cli import app as quarantine
 from pipeline.query import cli as asking
+from pipeline.rebuild import cli as rebuilding
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.replay import cli as replaying
 from pipeline.sending import cli as sending
@@ -58,6 +59,7 @@ app.command("replay")(replaying.command)
 app.command("doctor")(examining.command)
 app.command("order")(asking.command)
 app.command("send")(sending.command)
+app.command("rebuild")(rebuilding.command)
 
 
 def main() -> None:

@@ -67,6 +67,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         "contracts show",
         "audit",
         "replay",
+        "rebuild",
         "drift",
         "privacy",
         "forget",
