@@ -235,6 +235,17 @@ def test_what_was_shown_stays_while_its_partition_moves(visit: Open, console: Co
     expect(page.get_by_text("no owner at the moment")).to_have_count(0)
 
 
+def test_what_may_not_be_seen_any_more_is_not_shown_any_more(
+    visit: Open, console: Console, complaints: Complaints
+) -> None:
+    complaints.expected = {401}
+    page = visit(ORDER)
+    expect(page.get_by_role("heading", name="SO11000007", level=1)).to_be_visible()
+    console.reading_needs_account = True
+    expect(page.get_by_role("heading", name="Please sign in").first).to_be_visible()
+    expect(page.get_by_text("12\u202f745.50")).to_have_count(0)
+
+
 def test_a_server_that_fails_is_asked_again(visit: Open, console: Console, complaints: Complaints) -> None:
     complaints.expected = {500}
     console.broken = True
