@@ -63,7 +63,7 @@ export class Load extends Component {
     } catch (error) {
       if (request !== this.request) return;
       this.failures += 1;
-      const pause = error.retryAfter ?? 1000000;
+      const pause = error.retryAfter ?? Math.min(2 ** this.failures, LONGEST_PAUSE);
       this.setState({ error, next: pause });
       if (error.passes) this.again(pause * 1000);
     }
