@@ -76,13 +76,11 @@ def command(
 
     Exit code 1 if nothing was selected, or not all of it could be done.
 
-    Examples:
+    Example: norce-pipeline replay --topic norce.events.order --from 24h --dry-run
 
-    norce-pipeline replay --topic norce.events.order --from 24h --dry-run
+    Example: norce-pipeline replay --order 103:1032:11000006 --target connect --force
 
-    norce-pipeline replay --order 103:1032:11000006 --target connect --force
-
-    norce-pipeline replay --type OrderDeliveredEvent --from 2026-11-01 --to 2026-11-02 --reason "policy changed" --yes
+    Example: norce-pipeline replay --type OrderDeliveredEvent --from 2026-11-01 --to 2026-11-02 --reason "policy changed" --yes
     """
     from pipeline.replay.giving import Wish
     from pipeline.replay.plan import Request
