@@ -80,7 +80,7 @@ def command(
 
     Example: norce-pipeline replay --order 103:1032:11000006 --target connect --force
 
-    Example: norce-pipeline replay --type OrderDeliveredEvent --from 2026-11-01 --to 2026-11-02 --reason "policy changed" --yes
+    Example: norce-pipeline replay --type OrderDeliveredEvent --from 48h --to 24h --reason "policy changed" --yes
     """
     from pipeline.replay.giving import Wish
     from pipeline.replay.plan import Request
