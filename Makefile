@@ -98,6 +98,10 @@ k8s: $(INSTALLED) ## Write what Kubernetes, Prometheus and Grafana get from the 
 	$(BIN)/python k8s/prometheus/resource.py > k8s/prometheus/prometheus-rule.yaml
 	$(BIN)/python k8s/grafana/dashboards.py k8s/grafana/dashboards
 
+.PHONY: pictures
+pictures: $(INSTALLED_DEV) ## Draw the pictures of the documentation from the code
+	$(BIN)/python -m tests.docs.pictures
+
 .PHONY: k8s-apply-check
 k8s-apply-check: $(INSTALLED_DEV) ## Let the API server of KUBECONFIG judge an overlay and change nothing (ARGS=prod)
 	$(BIN)/kubectl apply --dry-run=server --validate=strict --kustomize k8s/overlays/$(or $(ARGS),playground)
