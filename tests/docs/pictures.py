@@ -132,7 +132,7 @@ def _status(picture: Picture, number: int, rank: int, events: list[str], status:
     y = 30 + number * ROW
     shown = Box(status, "process", 420, y, 150)
     if rank:
-        event = Box(*events, "topic", 15, y, 240)
+        event = Box(events[0], "topic", 15, y, 240)
         picture.box(event)
         picture.arrow(event, shown)
     else:
