@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from pipeline.console import Json, read
-from pipeline.rebuild import rebuild
 from pipeline.settings import KafkaSettings, WorkerSettings
 
 
@@ -29,6 +28,8 @@ def command(
 
     Example: norce-pipeline rebuild --yes
     """
+    from pipeline.rebuild.course import rebuild
+
     kafka, settings = read(KafkaSettings, WorkerSettings)
     if not yes:
         typer.confirm(f"Delete the changelogs of {settings.group} and read all events again?", abort=True, err=True)

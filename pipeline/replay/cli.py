@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import rights, settings_report, topics
+from pipeline import settings_report, topics
 from pipeline.console import FAILED, OK, Json, fail, read
 from pipeline.domain import MalformedKey, OrderKey
 from pipeline.events import EVENT_TYPES
@@ -115,6 +115,8 @@ def _run(request: Request, wish: Wish, timeout: float, *, dry_run: bool, yes: bo
         raise typer.BadParameter(f"{selection.topic} has no partition {selection.partition}", param_hint="--partition")
     sinks = [settings_report.value(group, "group") for group in (ConnectSettings, CheckoutSettings)]
     needed = [(worker.group, topics.WORKER_TABLES), *[(group, topics.SINK_TABLES) for group in sinks]]
+    from pipeline import rights  # it knows every process, so it loads the engine
+
     rights.check(kafka, "replay", topics.catalogue(*needed))
     groups = Groups(worker.group, *sinks)
     with shown() as progress, plan(kafka, groups, policies, request, progress) as found:

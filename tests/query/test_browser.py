@@ -65,6 +65,7 @@ async def test_an_operator_signs_in_and_is_told_what_a_retry_came_to(api: Api, p
     await page.get_by_label("Token").fill(api.token)
     await page.get_by_role("button", name="Sign in").click()
     await page.goto(f"{api.url}/#/quarantine")
+    await page.get_by_role("checkbox").nth(1).check()  # the first one chooses all
     await page.get_by_role("button", name=re.compile("retry", re.I)).first.click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("textbox").fill("tried from the page")
