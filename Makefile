@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
 JOBS ?= 3
+SITE ?= $(CURDIR)/build/site
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 BOOTSTRAP_LOCK := requirements-uv.lock
@@ -97,6 +98,16 @@ k8s: $(INSTALLED) ## Write what Kubernetes, Prometheus and Grafana get from the 
 	$(BIN)/norce-pipeline metrics --markdown > docs/METRICS.md
 	$(BIN)/python k8s/prometheus/resource.py > k8s/prometheus/prometheus-rule.yaml
 	$(BIN)/python k8s/grafana/dashboards.py k8s/grafana/dashboards
+
+.PHONY: docs
+docs: $(INSTALLED_DEV) ## Build the documentation as a site into build/site; a link that leads nowhere fails
+	@rm -rf $(SITE) $(SITE)-pages && mkdir -p $(SITE)-pages/k8s
+	@cp -R README.md docs $(SITE)-pages && cp k8s/README.md $(SITE)-pages/k8s
+	@NO_MKDOCS_2_WARNING=1 DOCS_PAGES=$(SITE)-pages DOCS_SITE=$(SITE) $(BIN)/mkdocs build --strict
+
+.PHONY: pictures
+pictures: $(INSTALLED_DEV) ## Draw the pictures of the documentation from the code
+	$(BIN)/python -m tests.docs.pictures
 
 .PHONY: k8s-apply-check
 k8s-apply-check: $(INSTALLED_DEV) ## Let the API server of KUBECONFIG judge an overlay and change nothing (ARGS=prod)

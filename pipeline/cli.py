@@ -15,10 +15,13 @@ from pipeline.audit.cli import audit
 from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
+from pipeline.doctor import cli as examining
 from pipeline.quarantine.cli import app as quarantine
 from pipeline.query import cli as asking
+from pipeline.rebuild import cli as rebuilding
 from pipeline.reconciliation import cli as reconciliation
 from pipeline.replay import cli as replaying
+from pipeline.sending import cli as sending
 from pipeline.settings import (
     CheckoutSettings,
     ConnectSettings,
@@ -53,7 +56,10 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(quarantine, name="quarantine")
 app.command()(audit)
 app.command("replay")(replaying.command)
+app.command("doctor")(examining.command)
 app.command("order")(asking.command)
+app.command("send")(sending.command)
+app.command("rebuild")(rebuilding.command)
 
 
 def main() -> None:
@@ -117,7 +123,10 @@ def _check_partitions(kafka: KafkaSettings) -> None:
 
 @app.command()
 def worker() -> None:
-    """Join the events of all groups into tables and enriched topics, derive updates, raise alerts."""
+    """Join the events of all groups into tables and enriched topics, derive updates, raise alerts.
+
+    Example: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092 norce-pipeline worker
+    """
     from pipeline.contracts.registry import RegistryError
     from pipeline.processes import run_worker
 
@@ -130,7 +139,10 @@ def worker() -> None:
 
 @sink.command("connect")
 def sink_connect() -> None:
-    """Send updates to Norce Connect (SendOrderStatus)."""
+    """Send updates to Norce Connect (SendOrderStatus).
+
+    Example: NORCE_CONNECT_BASE_URL=... NORCE_CONNECT_CLIENT_ID=... norce-pipeline sink connect
+    """
     from pipeline.processes import run_connect_sink
 
     run_connect_sink(*read_traced(KafkaSettings, ConnectSettings, "norce-sink-connect"))
@@ -138,7 +150,10 @@ def sink_connect() -> None:
 
 @sink.command("checkout")
 def sink_checkout() -> None:
-    """Write updates to Norce Checkout (order attributes)."""
+    """Write updates to Norce Checkout (order attributes).
+
+    Example: NORCE_CHECKOUT_BASE_URL=... NORCE_CHECKOUT_TOKEN=... norce-pipeline sink checkout
+    """
     from pipeline.processes import run_checkout_sink
 
     run_checkout_sink(*read_traced(KafkaSettings, CheckoutSettings, "norce-sink-checkout"))
@@ -173,7 +188,10 @@ def console() -> None:
 
 @app.command()
 def simulator() -> None:
-    """Play Norce: post webhooks, and answer as Identity, Connect, Query and Checkout."""
+    """Play Norce: post webhooks, and answer as Identity, Connect, Query and Checkout.
+
+    Example: NORCE_SIMULATOR_WEBHOOK_URL=http://127.0.0.1:8080/webhooks/norce norce-pipeline simulator
+    """
     from connectors.simulator import AddressInUse, serve
 
     group, log = load(SimulatorSettings, LogSettings)
@@ -218,7 +236,10 @@ def topics_create(
 
 @topic.command("list")
 def topics_list(as_json: Json = False) -> None:
-    """Show the topics, with what they carry and what the broker has."""
+    """Show the topics, with what they carry and what the broker has.
+
+    Example: norce-pipeline topics list --json
+    """
     (kafka,) = load(KafkaSettings)
     specs = settings_report.all_topics()
     counts = asyncio.run(topics.partition_counts(kafka))
@@ -270,7 +291,10 @@ def topics_export(
 
 @app.command("settings")
 def show_settings(as_json: Json = False) -> None:
-    """Show every setting with its value, where that comes from, and its meaning. Secrets stay hidden."""
+    """Show every setting with its value, where that comes from, and its meaning. Secrets stay hidden.
+
+    Example: norce-pipeline settings --json
+    """
     rows = settings_report.rows()
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -323,7 +347,10 @@ def contracts_write(
 
 @contract.command("check")
 def contracts_check() -> None:
-    """Compare the code with the published contracts; fails if a change would break a reader."""
+    """Compare the code with the published contracts; fails if a change would break a reader.
+
+    Example: norce-pipeline contracts check
+    """
     from pipeline.contracts import BreakingChange, compare
 
     found = compare()
@@ -362,7 +389,10 @@ def contracts_show(
 
 @app.command("drift")
 def drift_watch() -> None:
-    """Compare what Norce sends with the event models, and report each new shape once on norce.drift."""
+    """Compare what Norce sends with the event models, and report each new shape once on norce.drift.
+
+    Example: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092 norce-pipeline drift
+    """
     from pipeline.processes import run_drift_watch
 
     run_drift_watch(*read(KafkaSettings, DriftSettings))
@@ -376,7 +406,10 @@ app.command("reconcile")(reconciliation.command)
 
 @app.command()
 def privacy() -> None:
-    """Seal personal values on the private topics, and publish pseudonyms of who bought."""
+    """Seal personal values on the private topics, and publish pseudonyms of who bought.
+
+    Example: NORCE_PRIVACY_PSEUDONYM_KEYS=... NORCE_PRIVACY_ENCRYPTION_KEYS=... norce-pipeline privacy
+    """
     from pipeline.privacy.errors import ChangedKey
     from pipeline.processes import run_privacy
 
@@ -413,7 +446,10 @@ def forget(
 
 @app.command()
 def reveal(key: Annotated[str, typer.Argument(help="The order, as ClientId:ApplicationId:ClientOrderRef.")]) -> None:
-    """Show the personal values of one order, to those who have the keys."""
+    """Show the personal values of one order, to those who have the keys.
+
+    Example: norce-pipeline reveal 103:1032:11000006
+    """
     from pipeline.privacy import commands
 
     try:

@@ -14,12 +14,12 @@ from aiohttp import web
 
 from pipeline import rights, topics
 from pipeline.agents import make_worker
-from pipeline.contracts.framing import FRAMED_CONTENT_TYPE
 from pipeline.contracts.registry import prefixes
 from pipeline.domain import DEFAULT_POLICIES, PushPolicies
 from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
 from pipeline.drift.app import make_drift_watch
 from pipeline.engine import SliceApp
+from pipeline.framing import FRAMED_CONTENT_TYPE
 from pipeline.health import Health, HealthServer
 from pipeline.listening import listen
 from pipeline.lookup.app import make_lookup

@@ -51,7 +51,7 @@ def groups() -> Groups:
 
 def _row(group: type[SettingsGroup], name: str) -> dict[str, Any]:
     info = group.model_fields[name]
-    source, value = _found(group, name)
+    source, value = found(group, name)
     return {
         "variable": group.variable(name),
         "value": HIDDEN if value and _is_secret(info.annotation) else value,
@@ -60,7 +60,7 @@ def _row(group: type[SettingsGroup], name: str) -> dict[str, Any]:
     }
 
 
-def _found(group: type[SettingsGroup], name: str) -> tuple[str, str]:
+def found(group: type[SettingsGroup], name: str) -> tuple[str, str]:
     variable = group.variable(name)
     for given, content in os.environ.items():
         if given.upper() == variable and content:
@@ -78,7 +78,7 @@ def _found(group: type[SettingsGroup], name: str) -> tuple[str, str]:
 
 def value(group: type[SettingsGroup], name: str) -> str:
     """A setting as text, without the rest of its group having to be there."""
-    return _found(group, name)[1]
+    return found(group, name)[1]
 
 
 def _is_secret(annotation: Any) -> bool:

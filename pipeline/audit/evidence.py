@@ -13,12 +13,12 @@ from pipeline import topics
 from pipeline.audit.database import Database
 from pipeline.audit.reading import Place, Span
 from pipeline.audit.snapshot import TARGETS, Groups, Period, Snapshot
-from pipeline.contracts.framing import unframed
 from pipeline.domain import KINDS, MalformedKey, UnreadableUpdate, decode_update, key_of
 from pipeline.domain.facts import FACT_TYPES, REGISTERS
 from pipeline.domain.keys import SUBSCRIPTION_EVENT
 from pipeline.events import EVENT_TYPES
 from pipeline.events.envelope import RETRIED_FROM_HEADER, UnreadableEnvelope, read_envelope
+from pipeline.framing import unframed
 from pipeline.ledger import LedgerEntry
 from pipeline.quarantine.retries import decode_retry
 from pipeline.sinks.memory import Sent, digest

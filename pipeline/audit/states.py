@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from pipeline.audit.database import Database
-from pipeline.contracts.framing import unframed
 from pipeline.domain import KINDS_BY_NAME, DomainError, State, decode, enriched, holdings
 from pipeline.events import EVENT_TYPES
+from pipeline.framing import unframed
 
 _COMPUTED = ("id", "version")
 """Fields of an enriched record that may differ: a change that shows nothing raises the version of the state alone."""

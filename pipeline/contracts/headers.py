@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.commands import REPLAY_HEADER
-from pipeline.contracts.framing import CONTENT_TYPE, FRAMED_CONTENT_TYPE
 from pipeline.events.envelope import ORIGIN_HEADER, RECONCILED, RETRIED_FROM_HEADER, TYPE_PREFIX
+from pipeline.framing import CONTENT_TYPE, FRAMED_CONTENT_TYPE
 
 Schema = dict[str, Any]
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import httpx
 
 from pipeline.contracts.bindings import CATALOGUE, FRAMED, messages
-from pipeline.contracts.framing import prefix
 from pipeline.contracts.schemas import Schema, union_schema
+from pipeline.framing import prefix
 from pipeline.settings import SchemaRegistrySettings
 
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.status import Status as Spinner
 
-from pipeline import rights, topics
+from pipeline import topics
 from pipeline.console import FAILED, Json, read, table
 from pipeline.dead_letters import commanding, listing
 from pipeline.dead_letters.commanding import Done, Order
@@ -145,6 +145,8 @@ def drop(
 
 def _settings() -> tuple[KafkaSettings, WorkerSettings]:
     kafka, settings = read(KafkaSettings, WorkerSettings)
+    from pipeline import rights  # it knows every process, so it loads the engine
+
     rights.check(kafka, "dead-letters", topics.catalogue((settings.group, topics.WORKER_TABLES)))
     return kafka, settings
 

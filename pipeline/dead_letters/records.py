@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from pipeline.domain.ids import content_id
-from pipeline.engine import Outgoing
+from pipeline.outgoing import Outgoing
 
 JSON_HEADERS = (("content-type", b"application/json"),)
 """Headers of every JSON record of ours."""

@@ -21,6 +21,8 @@ _AT = r"@\uff20"
 _E_MAIL = re.compile(rf"(?<!\S)\S*?[^\s{_AT}][{_AT}]+[^\s{_AT}]\S*")
 _NUMBER = r"(?P<number>[+(]{0,2}\d(?:[\s().\-\u2010-\u2015/]{0,3}\d){6,})"
 _KEPT = r"(?P<kept>\[(?:e-mail|number|person)\])"
+_RULE = f"{_KEPT}|{_NUMBER}"
+_IMPERSONAL = re.compile(_RULE, re.IGNORECASE)
 
 
 def masked(text: str, persons: Iterable[str] = ()) -> str:
@@ -28,11 +30,20 @@ def masked(text: str, persons: Iterable[str] = ()) -> str:
 
     ``persons`` are the personal values of the event that the text is from.
     """
-    rule = f"{_KEPT}|{_NUMBER}"
-    words = sorted({re.escape(word) for word in map(str.strip, persons) if word}, key=lambda word: (-len(word), word))
-    if words:
-        rule += rf"|(?<!\w)(?P<person>{'|'.join(words)})(?!\w)"
-    return re.sub(rule, _mask, _E_MAIL.sub(E_MAIL, text), flags=re.IGNORECASE)
+    without = _E_MAIL.sub(E_MAIL, text)
+    words = [word for word in map(str.strip, persons) if word and _may_hold(without, word)]
+    if not words:
+        return _IMPERSONAL.sub(_mask, without)
+    names = "|".join(sorted({re.escape(word) for word in words}, key=lambda word: (-len(word), word)))
+    return re.sub(rf"{_RULE}|(?<!\w)(?P<person>{names})(?!\w)", _mask, without, flags=re.IGNORECASE)
+
+
+def _may_hold(text: str, word: str) -> bool:
+    """Whether a word can be in a text, which is quicker to tell than to make a rule of every event's own.
+
+    Outside of ASCII there are letters of other cases than ``lower`` knows, so there the rule itself has to tell.
+    """
+    return not (text.isascii() and word.isascii()) or word.lower() in text.lower()
 
 
 def _mask(found: re.Match[str]) -> str:

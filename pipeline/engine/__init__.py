@@ -25,9 +25,9 @@ from pipeline.engine.errors import (
     StateDamaged,
     StateStoreError,
 )
-from pipeline.engine.producer import Outgoing
 from pipeline.engine.slices import Slice, SliceLedger, StaleSlices
 from pipeline.engine.table import SliceTable
+from pipeline.outgoing import Outgoing
 
 __all__ = [
     "EngineError",

@@ -17,10 +17,11 @@ from mode import CrashingSupervisor
 from yarl import URL
 
 from pipeline.engine.consumer import SliceConsumer, SliceTransport
-from pipeline.engine.producer import Outgoing, SliceProducer
+from pipeline.engine.producer import SliceProducer
 from pipeline.engine.recovery import SliceTableManager
 from pipeline.engine.slices import Slice, SliceLedger, StaleSlices
 from pipeline.engine.table import SliceTable
+from pipeline.outgoing import Outgoing
 
 _PARTITIONER = DefaultPartitioner()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.transport.drivers import aiokafka as driver
 
 from pipeline.engine.errors import RecordTooLarge
+from pipeline.outgoing import Outgoing
 
 log = structlog.get_logger(__name__)
 
@@ -27,14 +28,6 @@ MAX_BATCH_BYTES = 512 * 1024
 MAX_REQUEST_BYTES = 1_000_000
 #: Seconds between two tries of a batch the broker could not take just now.
 RETRY_SECONDS = (0.1, 2.0)
-
-
-class Outgoing(NamedTuple):
-    """One record to send. ``headers`` are names with bytes, ``value`` ``None`` deletes the key of a compacted topic."""
-
-    key: bytes
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class SliceProducer(driver.Producer):

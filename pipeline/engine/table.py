@@ -8,8 +8,9 @@ from typing import Any, cast
 from faust.tables.table import Table
 from yarl import URL
 
-from pipeline.engine.producer import Outgoing, SliceProducer
+from pipeline.engine.producer import SliceProducer
 from pipeline.engine.store import SliceStore
+from pipeline.outgoing import Outgoing
 
 
 class SliceTable(Table[bytes, bytes]):

@@ -13,10 +13,10 @@ from connectors.norce import NorceError, Patience, persist
 from connectors.query import QueryClient
 from pipeline import topics
 from pipeline.agents.app import by_partition
-from pipeline.contracts.framing import unframed
 from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import Said
 from pipeline.engine import Slice, SliceApp, SliceTable, Step
+from pipeline.framing import unframed
 from pipeline.lookup import memory, metrics
 from pipeline.lookup.answers import answer
 from pipeline.lookup.asker import Asker, wall_clock

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline import logs, rights, settings_report, topics
+from pipeline import logs, settings_report, topics
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, table
 from pipeline.dead_letters.commanding import user
 from pipeline.events import EVENT_TYPES, Reason, find
@@ -149,6 +149,8 @@ def _kafka() -> KafkaSettings:
     kafka, log = load(KafkaSettings, LogSettings)
     logs.configure(log)
     needed = {*EVENT_TOPICS, topics.QUARANTINE, topics.QUARANTINE_RETRIES}
+    from pipeline import rights  # it knows every process, so it loads the engine
+
     rights.check(kafka, "quarantine", [spec for spec in topics.PUBLIC if spec.name in needed])
     return kafka
 

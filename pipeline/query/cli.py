@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -13,12 +13,12 @@ from rich.console import Console
 
 from pipeline import settings_report
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, read, table
-from pipeline.domain import MalformedKey, OrderKey
 from pipeline.query.errors import NoSuchThing, QueryError
-from pipeline.query.things import KINDS_BY_TABLE, Thing, Things
-from pipeline.query.timeline import Timeline, timeline
-from pipeline.query.workers import Workers
 from pipeline.settings import ConsoleSettings, KafkaSettings
+
+if TYPE_CHECKING:
+    from pipeline.query.things import Thing
+    from pipeline.query.timeline import Timeline
 
 COLUMNS = ("time (UTC)", "what", "", "details")
 
@@ -44,6 +44,8 @@ def command(
 
     Example: norce-pipeline order SO11000045
     """
+    from pipeline.query.timeline import timeline
+
     kafka, settings = read(KafkaSettings, ConsoleSettings)
     try:
         with Console(stderr=True).status("asking the workers"):
@@ -62,6 +64,10 @@ def command(
 
 async def _find(settings: ConsoleSettings, reference: str) -> Thing:
     """Raises ``NoSuchThing``, ``SeveralOrders``, ``NoWorker``, ``PartitionMoving``."""
+    from pipeline.domain import MalformedKey, OrderKey
+    from pipeline.query.things import KINDS_BY_TABLE, Things
+    from pipeline.query.workers import Workers
+
     orders = KINDS_BY_TABLE["orders"]
     async with Workers(settings.workers, settings.timeout) as workers:
         things = Things(workers)

@@ -18,11 +18,11 @@ import orjson
 from pipeline import topics
 from pipeline.audit.reading import Place, Reader, Span, reader
 from pipeline.audit.snapshot import MARGIN, TARGETS, Groups
-from pipeline.contracts.framing import unframed
 from pipeline.domain import ConnectUpdate, UnreadableUpdate, decode_update, holdings
 from pipeline.domain.facts import AnyFact
 from pipeline.domain.state import State
 from pipeline.domain.times import microseconds, rfc3339
+from pipeline.framing import unframed
 from pipeline.ledger.records import LedgerEntry
 from pipeline.query.things import Thing, when
 from pipeline.settings import KafkaSettings

@@ -14,7 +14,7 @@ import typer
 from prometheus_client import start_http_server
 from rich.console import Console
 
-from pipeline import rights, topics
+from pipeline import topics
 from pipeline.console import ENVIRONMENT, FAILED, OK, Json, fail, read, table
 from pipeline.reconciliation import metrics
 from pipeline.reconciliation.compare import Implied, UnknownStatusName
@@ -49,6 +49,8 @@ def command(
     chosen = _applications(settings, application)
     implied = _implied(settings)
     checkout = load(CheckoutSettings)[0] if settings.checkout else None
+    from pipeline import rights  # it knows every process, so it loads the engine
+
     rights.check(kafka, "reconcile", topics.PUBLIC)
 
     def once() -> Reconciliation:

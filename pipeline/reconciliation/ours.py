@@ -15,8 +15,8 @@ import msgspec
 from aiokafka import TopicPartition
 from rocksdict import Options, Rdict
 
-from pipeline.contracts.framing import unframed
 from pipeline.events.registry import ORDER_TOPIC, PAYMENT_TOPIC, SUBSCRIPTION_TOPIC
+from pipeline.framing import unframed
 from pipeline.reading import consumer as open_consumer
 from pipeline.reading import read_to_end
 from pipeline.reconciliation.compare import OurOrder

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from pipeline import rights, settings_report, topics
+from pipeline import settings_report, topics
 from pipeline.console import FAILED, OK, Json, fail, read
 from pipeline.domain import MalformedKey, OrderKey
 from pipeline.events import EVENT_TYPES
@@ -76,13 +76,11 @@ def command(
 
     Exit code 1 if nothing was selected, or not all of it could be done.
 
-    Examples:
+    Example: norce-pipeline replay --topic norce.events.order --from 24h --dry-run
 
-    norce-pipeline replay --topic norce.events.order --from 24h --dry-run
+    Example: norce-pipeline replay --order 103:1032:11000006 --target connect --force
 
-    norce-pipeline replay --order 103:1032:11000006 --target connect --force
-
-    norce-pipeline replay --type OrderDeliveredEvent --from 2026-11-01 --to 2026-11-02 --reason "policy changed" --yes
+    Example: norce-pipeline replay --type OrderDeliveredEvent --from 48h --to 24h --reason "policy changed" --yes
     """
     from pipeline.replay.giving import Wish
     from pipeline.replay.plan import Request
@@ -117,6 +115,8 @@ def _run(request: Request, wish: Wish, timeout: float, *, dry_run: bool, yes: bo
         raise typer.BadParameter(f"{selection.topic} has no partition {selection.partition}", param_hint="--partition")
     sinks = [settings_report.value(group, "group") for group in (ConnectSettings, CheckoutSettings)]
     needed = [(worker.group, topics.WORKER_TABLES), *[(group, topics.SINK_TABLES) for group in sinks]]
+    from pipeline import rights  # it knows every process, so it loads the engine
+
     rights.check(kafka, "replay", topics.catalogue(*needed))
     groups = Groups(worker.group, *sinks)
     with shown() as progress, plan(kafka, groups, policies, request, progress) as found:

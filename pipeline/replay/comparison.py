@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from pipeline.contracts.framing import unframed
 from pipeline.dead_letters.parked import Waiting
 from pipeline.domain import (
     KINDS,
@@ -32,6 +31,7 @@ from pipeline.domain import (
 )
 from pipeline.domain.projection import CheckoutFact
 from pipeline.events.envelope import read_envelope
+from pipeline.framing import unframed
 from pipeline.sinks.memory import Sent, digest
 
 MAX_EVENT_BYTES = 600_000

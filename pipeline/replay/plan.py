@@ -21,7 +21,6 @@ from pipeline import topics
 from pipeline.audit.database import Database, database
 from pipeline.audit.reading import Place, Reader, Span, reader
 from pipeline.audit.snapshot import TARGETS, Groups
-from pipeline.contracts.framing import unframed
 from pipeline.dead_letters.listing import parked_topic
 from pipeline.dead_letters.parked import BETWEEN, HEAD, ParkedKey, Waiting
 from pipeline.domain import (
@@ -36,6 +35,7 @@ from pipeline.domain import (
     key_of,
 )
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
+from pipeline.framing import unframed
 from pipeline.partitions import home
 from pipeline.progress import Progress
 from pipeline.replay.comparison import Compared, Known, Told, compare

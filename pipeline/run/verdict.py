@@ -21,8 +21,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from connectors.simulator import Expectation, ExpectedOrder, product_name
 from pipeline import topics
 from pipeline.audit.course import Groups, Request, audit
-from pipeline.contracts.framing import unframed
 from pipeline.events import TOPICS as EVENT_TOPICS
+from pipeline.framing import unframed
 from pipeline.run.observe import Snapshot
 from pipeline.settings import KafkaSettings
 

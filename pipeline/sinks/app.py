@@ -13,9 +13,9 @@ from connectors.checkout import CheckoutClient
 from connectors.connect import ConnectClient
 from connectors.norce import NorceError, persist
 from pipeline import topics
-from pipeline.contracts.framing import unframed
 from pipeline.domain import CheckoutUpdate, ConnectUpdate, UnreadableUpdate, decode_update
 from pipeline.engine import Slice, SliceApp, SliceTable, StaleSlices
+from pipeline.framing import unframed
 from pipeline.ledger import UpdateOutcome
 from pipeline.settings import CheckoutSettings, ConnectSettings, KafkaSettings, SinkSettings
 from pipeline.sinks.lanes import Deliver, Lanes

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from pipeline.connecting import BrokerError
 from pipeline.dead_letters.parked import UnreadableParking
 from pipeline.domain import MalformedKey, UnreadableState
+from pipeline.privacy.errors import Forgotten, NothingHeld, PrivacyError
 from pipeline.quarantine.retrying import NotPublished
 from pipeline.query.api import UnusableCursor
 from pipeline.query.errors import NoSuchThing, NoWorker, PartitionMoving
@@ -54,6 +55,9 @@ STATUS: Mapping[type[Exception], int] = {
     AlreadySettled: 409,
     NotSetUp: 409,
     NoSuchThing: 404,
+    NothingHeld: 404,
+    Forgotten: 404,
+    PrivacyError: 409,
     MalformedKey: 422,
     UnusableCursor: 422,
     PartitionMoving: 503,

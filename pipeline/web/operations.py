@@ -13,12 +13,12 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field, TypeAdapter
 
 from pipeline import settings_report, topics
-from pipeline.contracts.framing import unframed
 from pipeline.dead_letters import commanding, listing
 from pipeline.dead_letters.listing import Filter, Row, Status
 from pipeline.dead_letters.resolutions import How
 from pipeline.domain import OrderKey
 from pipeline.drift.topics import DRIFT
+from pipeline.framing import unframed
 from pipeline.privacy import reading as personal
 from pipeline.quarantine.entries import Filter as QuarantineFilter
 from pipeline.quarantine.entries import Row as QuarantineRow

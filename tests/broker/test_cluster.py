@@ -18,6 +18,7 @@ from pipeline.broker.node import Node
 from pipeline.broker.ports import free_ports
 from pipeline.broker.readiness import listed_brokers
 from tests.broker.support import create_topic, partition_leader, producing, send, topic_configs, values_of
+from tests.support.kafka import until
 
 
 async def test_a_started_node_serves(fresh_kafka: KafkaCluster) -> None:
@@ -88,6 +89,12 @@ async def test_one_of_three_nodes_acknowledges_nothing_until_others_are_back(
     assert await values_of(servers, unique) == [b"before", b"during"]
 
 
+async def stands_still(pid: int | None) -> bool:
+    """Whether a paused process has come to a stop: its threads do one after the other. Where Linux tells."""
+    threads = await asyncio.to_thread(lambda: [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")])
+    return all(thread.rpartition(")")[2].split()[0] == "T" for thread in threads)
+
+
 async def test_a_paused_broker_acknowledges_only_after_it_is_resumed(fresh_kafka: KafkaCluster) -> None:
     servers = fresh_kafka.bootstrap_servers
     await create_topic(servers, "t")
@@ -95,6 +102,7 @@ async def test_a_paused_broker_acknowledges_only_after_it_is_resumed(fresh_kafka
         await producer.send_and_wait("t", b"before")
 
         fresh_kafka.pause_node(1)
+        await until(lambda: stands_still(fresh_kafka.pid(1)), bool)
         acknowledged = await producer.send("t", b"during")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.shield(acknowledged), timeout=1)

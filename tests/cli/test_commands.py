@@ -49,47 +49,6 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "",
-        "run",
-        "webhook",
-        "worker",
-        "sink connect",
-        "sink checkout",
-        "lookup",
-        "simulator",
-        "topics create",
-        "topics list",
-        "contracts write",
-        "contracts check",
-        "contracts show",
-        "audit",
-        "replay",
-        "drift",
-        "privacy",
-        "forget",
-        "reveal",
-        "reconcile",
-        "settings",
-        "dead-letters",
-        "dead-letters list",
-        "dead-letters show",
-        "dead-letters release",
-        "dead-letters drop",
-        "quarantine",
-        "quarantine list",
-        "quarantine show",
-        "quarantine retry",
-    ],
-)
-def test_every_command_explains_itself(words: str) -> None:
-    done = command(*words.split(), "--help")
-    assert done.returncode == 0
-    assert "Usage:" in done.stdout
-
-
 def test_an_unknown_command_is_wrong_usage() -> None:
     done = command("nonsense")
     assert done.returncode == 2

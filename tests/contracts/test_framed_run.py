@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from pipeline import topics
 from pipeline.broker import KafkaCluster
-from pipeline.contracts.framing import FRAMED_CONTENT_TYPE, schema_id, unframed
+from pipeline.framing import FRAMED_CONTENT_TYPE, schema_id, unframed
 from tests.cli.test_commands import command
 from tests.contracts.apicurio import registry
 from tests.pipeline.system import ALL, System

@@ -18,7 +18,6 @@ from jsonschema import Draft7Validator
 
 from pipeline import topics
 from pipeline.contracts.bindings import FRAMED
-from pipeline.contracts.framing import prefix, schema_id, unframed
 from pipeline.contracts.registry import (
     RegistryUnreachable,
     SchemaMissing,
@@ -27,6 +26,7 @@ from pipeline.contracts.registry import (
     schemas,
 )
 from pipeline.domain import DEFAULT_POLICIES, derive, encode_update, order_view
+from pipeline.framing import prefix, schema_id, unframed
 from pipeline.settings import SchemaRegistrySettings
 from tests.contracts.apicurio import registry
 from tests.domain.events import KEY, payment, state_of

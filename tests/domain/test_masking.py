@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -87,3 +88,13 @@ def _timed(text: str) -> float:
     began = time.thread_time()
     masked(text, ["Anna"])
     return time.thread_time() - began
+
+
+CASED = st.text("iI\u0131\u0130sS\u017fkK\u212a\u00e5\u00c5", min_size=1, max_size=2)
+"""Letters that are the same as others without regard to case, some of them in ways that ``lower`` does not know."""
+
+
+@given(st.lists(CASED, max_size=6).map(" ".join), CASED)
+def test_a_name_is_masked_in_every_case_in_which_a_rule_without_regard_to_case_finds_it(text: str, name: str) -> None:
+    everywhere = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "[person]", text, flags=re.IGNORECASE)
+    assert masked(text, [name]) == everywhere

@@ -47,6 +47,11 @@ async def test_personal_values_are_shown_to_the_role_alone_and_who_looked_is_rec
     assert shown["email"][0] not in system.stack.processes["console"].log.read_text()
 
 
+async def test_of_an_order_that_names_nobody_that_is_said(api: Api) -> None:
+    answer = await api.get("/orders/1:1:nobody/person", token=api.token)
+    assert (answer.status_code, answer.json()["error"]) == (404, "NothingHeld")
+
+
 async def test_an_operator_retries_what_is_in_quarantine(system: System, api: Api) -> None:
     items = await api.all("/quarantine", limit=50)
     assert items

@@ -23,7 +23,7 @@ CHECKS = (
 
 async def test_no_request_gets_an_answer_that_the_document_does_not_promise(api: Api, tmp_path: Path) -> None:
     schemathesis = Path(sys.executable).parent / "schemathesis"
-    options = ["--phases", "fuzzing", "--checks", ",".join(CHECKS), "--max-examples", "15", "--seed", "7", "--no-color"]
+    options = ["--phases", "fuzzing", "--checks", ",".join(CHECKS), "--max-examples", "8", "--seed", "7", "--no-color"]
     process = await asyncio.create_subprocess_exec(
         schemathesis,
         "run",

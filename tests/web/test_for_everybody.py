@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -22,9 +23,12 @@ def settled(page: Page) -> Page:
     return page
 
 
-@pytest.mark.parametrize("view", VIEWS)
+LONG = {"long": f"#/orders/{quote(data.HOSTILE_KEY, safe='')}"}
+
+
+@pytest.mark.parametrize("view", [*VIEWS, *LONG])
 def test_a_view_fits_the_width_of_a_phone(visit: Open, view: str) -> None:
-    page = settled(visit(VIEWS[view], token="privacy-token", viewport=PHONE))
+    page = settled(visit((VIEWS | LONG)[view], token="privacy-token", viewport=PHONE))
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     beyond = """() => [...document.querySelectorAll('main *')].filter(
         (one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.sr-only, thead, svg')

@@ -66,10 +66,14 @@ def test_the_overview_asks_nothing_while_the_tab_is_hidden(visit: Open, console:
     page.evaluate(hide, True)
     page.wait_for_load_state("networkidle")
     looks = console.looks
-    page.wait_for_timeout(4500)  # more than two looks' time; that nothing comes cannot be awaited
+    page.wait_for_timeout(2500)  # more than a look's time; that nothing comes cannot be awaited
     assert console.looks == looks
-    page.evaluate(hide, False)
+    page.evaluate(f"(({hide})(false), ({hide})(true))")  # an answer that comes while hidden asks for no further one
     until_asked(console, page, "overview", looks + 1)
+    page.wait_for_timeout(2500)
+    assert console.looks == looks + 1
+    page.evaluate(hide, False)
+    until_asked(console, page, "overview", looks + 2)
 
 
 def test_a_process_that_does_not_answer_is_shown_so(visit: Open, console: Console) -> None:
@@ -233,6 +237,17 @@ def test_what_was_shown_stays_while_its_partition_moves(visit: Open, console: Co
     expect(page.get_by_role("heading", name="SO11000007", level=1)).to_be_visible()
     console.moving = False
     expect(page.get_by_text("no owner at the moment")).to_have_count(0)
+
+
+def test_what_may_not_be_seen_any_more_is_not_shown_any_more(
+    visit: Open, console: Console, complaints: Complaints
+) -> None:
+    complaints.expected = {401}
+    page = visit(ORDER)
+    expect(page.get_by_role("heading", name="SO11000007", level=1)).to_be_visible()
+    console.reading_needs_account = True
+    expect(page.get_by_role("heading", name="Please sign in").first).to_be_visible()
+    expect(page.get_by_text("12\u202f745.50")).to_have_count(0)
 
 
 def test_a_server_that_fails_is_asked_again(visit: Open, console: Console, complaints: Complaints) -> None:

@@ -9,7 +9,8 @@ const LONGEST_PAUSE = 30; // seconds between two attempts while the server is aw
 
 /**
  * Shows `show(data, reload)` once `resource` has answered, and says what is the matter until then.
- * With `every` (milliseconds) it asks again, only while the tab is seen. What was shown stays while an answer is late.
+ * With `every` (milliseconds) it asks again, only while the tab is seen. What was shown stays while an
+ * answer is late, and goes if it may not be seen any more.
  * `onData` gets each answer; with `quiet` nothing is shown at all.
  */
 export class Load extends Component {
@@ -76,7 +77,9 @@ export class Load extends Component {
   render({ show, what, quiet }, { data, error, at, next }) {
     if (quiet) return null;
     if (data === null && error === null) return html`<${Waiting} what=${what} />`;
-    if (data === null) return html`<${Trouble} error=${error} next=${next} retry=${this.load} />`;
+    if (data === null || (error && !error.passes)) {
+      return html`<${Trouble} error=${error} next=${next} retry=${this.load} />`;
+    }
     const late = error && html`<${Banner} tone="warn" icon="clock" role="status">
       As of ${moment(at)}. ${error.message} Trying again.
     <//>`;

@@ -1,0 +1,1 @@
+"""Making the worker's state anew from the event topics."""

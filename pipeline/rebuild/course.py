@@ -1,0 +1,163 @@
+"""Making the worker's state anew from the event topics, when its changelogs are lost, damaged or of another layout.
+
+The changelogs are emptied by deleting and making them again, and the group's offsets go back to the beginning of
+everything that the worker reads, except the commands of operators: those were carried out. The volumes are the
+operator's to delete; a worker that finds an old one stops with ``StateAheadOfChangelog``.
+
+The order of the steps makes a rebuild that was cut short harmless: from the first step to the last a worker ends with
+``TopicMissing``, and the command can be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from pipeline import topics
+from pipeline.agents.app import AGENTS
+from pipeline.connecting import BrokerError, BrokerUnreachable
+from pipeline.events import TOPICS as EVENT_TOPICS
+from pipeline.settings import KafkaSettings
+
+READ = tuple(dict.fromkeys(name for read in AGENTS.values() for name in read))
+"""What the worker folds, and so reads again."""
+
+LOOK_SECONDS = 0.5
+
+
+class RebuildError(BrokerError):
+    """Base of why state is not made anew."""
+
+
+class GroupInUse(RebuildError):
+    """Workers run, or have ended and their sessions have not: a static member leaves when its session does."""
+
+    def __init__(self, group: str, members: Sequence[str]) -> None:
+        self.group, self.members = group, members
+        super().__init__(f"group {group} still has members: {', '.join(members)}. Stop all workers first")
+
+
+class EventsForgotten(RebuildError):
+    """Retention has deleted events: state that is made from the rest would lack them."""
+
+    def __init__(self, forgotten: Mapping[str, int]) -> None:
+        self.forgotten = forgotten
+        counts = ", ".join(f"{name} lacks {count}" for name, count in forgotten.items())
+        super().__init__(
+            f"the event topics do not begin with their first event: {counts}. What is known of older things would be "
+            "lost, and their versions would fall, so that readers and sinks take news for old"
+        )
+
+
+class RebuildRefused(RebuildError):
+    """The broker did not do a step. Nothing can start until the command was repeated and has ended well."""
+
+    def __init__(self, step: str, cause: object) -> None:
+        super().__init__(f"the broker refused to {step}: {cause}. Repeat the command once that is mended")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was done: the changelogs that are empty now, and the partitions that are read from their beginning."""
+
+    changelogs: tuple[str, ...]
+    partitions: int
+
+
+async def rebuild(kafka: KafkaSettings, group: str, *, wait: float = 60.0, incomplete: bool = False) -> Rebuilt:
+    """Empty the changelogs of the worker's group and let it read all events again.
+
+    ``wait`` is how many seconds to wait for the last member's session to end. With ``incomplete`` events that retention
+    has deleted are done without.
+
+    Raises:
+        GroupInUse, EventsForgotten: before anything is changed.
+        TopicMissing, WrongPartitionCount: as well.
+        RebuildRefused, BrokerUnreachable, CredentialsRefused
+    """
+    specs = topics.changelogs((group, topics.WORKER_TABLES))
+    await topics.check(kafka, [spec for spec in topics.PUBLIC if spec.name in READ])
+    admin = AdminClient(kafka.librdkafka())
+    await asyncio.to_thread(_until_empty, admin, kafka, group, wait)
+    beginnings = await asyncio.to_thread(_beginnings, admin, kafka)
+    forgotten = {name: lost for name in EVENT_TOPICS if (lost := sum(beginnings[name].values()))}
+    if forgotten and not incomplete:
+        raise EventsForgotten(forgotten)
+    names = [spec.name for spec in specs]
+    await _delete(admin, kafka, names)
+    await asyncio.to_thread(_rewind, admin, kafka, group, beginnings)
+    await topics.create(kafka, specs)
+    return Rebuilt(tuple(names), sum(len(partitions) for partitions in beginnings.values()))
+
+
+def _until_empty(admin: AdminClient, kafka: KafkaSettings, group: str, wait: float) -> None:
+    deadline = time.monotonic() + wait
+    while members := _members(admin, kafka, group):
+        if time.monotonic() > deadline:
+            raise GroupInUse(group, members)
+        time.sleep(LOOK_SECONDS)
+
+
+def _members(admin: AdminClient, kafka: KafkaSettings, group: str) -> list[str]:
+    (answer,) = admin.describe_consumer_groups([group], request_timeout=kafka.request_timeout).values()
+    try:
+        described = answer.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return []
+        raise _refused(kafka, f"describe group {group}", error) from error
+    return sorted(member.group_instance_id or member.member_id for member in described.members)
+
+
+def _beginnings(admin: AdminClient, kafka: KafkaSettings) -> dict[str, dict[int, int]]:
+    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    wanted = {TopicPartition(name, number): earliest for name in READ for number in range(kafka.partitions)}
+    found: dict[str, dict[int, int]] = {name: {} for name in READ}
+    for tp, answer in admin.list_offsets(wanted, request_timeout=kafka.request_timeout).items():
+        found[tp.topic][tp.partition] = _result(kafka, f"tell where {tp.topic} begins", answer).offset
+    return found
+
+
+async def _delete(admin: AdminClient, kafka: KafkaSettings, names: Sequence[str]) -> None:
+    present = [name for name in names if name in await topics.partition_counts(kafka)]
+    if not present:
+        return
+    answers = await asyncio.to_thread(admin.delete_topics, present, request_timeout=kafka.request_timeout)
+    for name, answer in answers.items():
+        await asyncio.to_thread(_result, kafka, f"delete topic {name}", answer)
+    deadline = time.monotonic() + kafka.request_timeout
+    while set(present) & set(await topics.partition_counts(kafka)):  # else one that still goes looks like one that is
+        if time.monotonic() > deadline:
+            raise RebuildRefused(f"delete {', '.join(present)}", f"still there after {kafka.request_timeout:g} s")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _rewind(admin: AdminClient, kafka: KafkaSettings, group: str, beginnings: Mapping[str, Mapping[int, int]]) -> None:
+    offsets = [TopicPartition(name, number, at) for name, each in beginnings.items() for number, at in each.items()]
+    (answer,) = admin.alter_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(group, offsets)], request_timeout=kafka.request_timeout
+    ).values()
+    altered = _result(kafka, f"set the offsets of group {group}", answer)
+    for tp in altered.topic_partitions:
+        if tp.error is not None:
+            raise RebuildRefused(f"set the offsets of group {group}", f"{tp.topic} {tp.partition}: {tp.error}")
+
+
+def _result(kafka: KafkaSettings, step: str, answer: Future[Any]) -> Any:
+    try:
+        return answer.result()
+    except KafkaException as error:
+        raise _refused(kafka, step, error) from error
+
+
+def _refused(kafka: KafkaSettings, step: str, error: KafkaException) -> BrokerError:
+    if error.args[0].code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:
+        return BrokerUnreachable(kafka.bootstrap_servers, error)
+    return RebuildRefused(step, error.args[0].str())

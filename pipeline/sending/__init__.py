@@ -1,0 +1,1 @@
+"""Posting a chosen event to a running connector, as Norce would."""

@@ -1,0 +1,72 @@
+"""The help of every command: it reads well, and its examples can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from pipeline import cli
+from pipeline.console import ENVIRONMENT, FAILED, OK, USAGE
+
+ROOT = typer.main.get_command(cli.app)
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, with the words that call it."""
+    if hasattr(command, "commands"):
+        for name, below in command.commands.items():
+            yield from leaves(below, (*path, name))
+    else:
+        yield path, command
+
+
+COMMANDS = dict(leaves(ROOT))
+
+
+def examples(command: Any) -> list[str]:
+    text = re.sub(r"\s+", " ", command.help or "")
+    return [match.strip() for match in re.findall(r"Example: (.*?)(?= Example:|$)", text)]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_says_what_it_does_and_shows_how(path: tuple[str, ...]) -> None:
+    answer = CliRunner().invoke(cli.app, [*path, "--help"])
+    assert answer.exit_code == 0
+    first = (COMMANDS[path].help or "").split("\n")[0]
+    assert first.endswith(".")
+    assert examples(COMMANDS[path]), "there is no example"
+    for option in COMMANDS[path].params:
+        if option.name != "help":
+            assert option.help, option.name
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_an_example_is_a_command_line_that_the_command_takes(path: tuple[str, ...]) -> None:
+    """Up to a redirection, as a shell would split it; nothing is run."""
+    for example in examples(COMMANDS[path]):
+        words = shlex.split(example.split(" > ")[0])
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            words.pop(0)
+        assert words[: 1 + len(path)] == ["norce-pipeline", *path]
+        COMMANDS[path].make_context(path[-1], words[1 + len(path) :], resilient_parsing=False)
+
+
+def test_the_exit_codes_are_told_where_the_commands_are() -> None:
+    said = CliRunner().invoke(cli.app, ["--help"]).output
+    told = re.search(r"Exit codes: (.*)", re.sub(r"\s+", " ", said))
+    assert told is not None
+    for code in (OK, FAILED, USAGE, ENVIRONMENT):
+        assert re.search(rf"\b{code} [a-z]", told[1])
+
+
+def test_a_shell_can_complete_the_commands() -> None:
+    """Asked as bash asks; the completion is typer's."""
+    environment = {"_NORCE_PIPELINE_COMPLETE": "complete_bash", "COMP_WORDS": "norce-pipeline dead", "COMP_CWORD": "1"}
+    answer = CliRunner().invoke(cli.app, [], prog_name="norce-pipeline", env=environment)
+    assert answer.output.split() == ["dead-letters"]
