@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from typing import Annotated
 
@@ -284,8 +283,7 @@ def topics_export(
         print(strimzi.dump(strimzi.user_resources(access.accesses(), cluster, passwords=passwords)), end="")
         return
     # The settings ask for a broker, which this command has no use for.
-    os.environ.setdefault(KafkaSettings.variable("bootstrap_servers"), "unused:9092")
-    (kafka,) = load(KafkaSettings)
+    (kafka,) = load(KafkaSettings, KAFKA_BOOTSTRAP_SERVERS="unused:9092")
     print(strimzi.dump(strimzi.topic_resources(kafka, settings_report.all_topics(), cluster)), end="")
 
 

@@ -89,15 +89,15 @@ D = TypeVar("D", bound=SettingsGroup)
 
 
 @overload
-def load(first: type[A], /) -> tuple[A]: ...
+def load(first: type[A], /, **given: Any) -> tuple[A]: ...
 @overload
 def load(first: type[A], second: type[B], /) -> tuple[A, B]: ...
 @overload
 def load(first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C]: ...
 @overload
 def load(first: type[A], second: type[B], third: type[C], fourth: type[D], /) -> tuple[A, B, C, D]: ...
-def load(*groups: type[SettingsGroup]) -> tuple[SettingsGroup, ...]:
-    """Read several groups at once.
+def load(*groups: type[SettingsGroup], **given: Any) -> tuple[SettingsGroup, ...]:
+    """Read several groups at once. ``given`` are variables that have these values, whatever the environment says.
 
     Raises:
         SettingsError: naming every missing or wrong variable of all groups.
@@ -106,7 +106,7 @@ def load(*groups: type[SettingsGroup]) -> tuple[SettingsGroup, ...]:
     problems: list[tuple[str, str]] = []
     for group in groups:
         try:
-            loaded.append(group())
+            loaded.append(group(**given))
         except ValidationError as error:
             problems.extend(_problem(group, item) for item in error.errors(include_url=False, include_input=False))
         except UnreadableSetting as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -63,6 +64,15 @@ def test_the_exit_codes_are_told_where_the_commands_are() -> None:
     assert told is not None
     for code in (OK, FAILED, USAGE, ENVIRONMENT):
         assert re.search(rf"\b{code} [a-z]", told[1])
+
+
+def test_exporting_topics_needs_no_broker_and_leaves_the_settings_of_others_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    answer = CliRunner().invoke(cli.app, ["topics", "export"])
+    assert (answer.exit_code, "norce.orders.enriched" in answer.output) == (0, True)
+    assert "KAFKA_BOOTSTRAP_SERVERS" not in os.environ
 
 
 def test_a_shell_can_complete_the_commands() -> None:

@@ -36,7 +36,7 @@ def test_a_view_fits_the_width_of_a_phone(visit: Open, view: str) -> None:
     assert page.evaluate(beyond) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_has_no_barrier_that_axe_finds(visit: Open, view: str, scheme: str) -> None:
     page = settled(visit(VIEWS[view], token="privacy-token", color_scheme=scheme, reduced_motion="reduce"))
