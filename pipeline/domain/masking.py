@@ -30,11 +30,18 @@ def masked(text: str, persons: Iterable[str] = ()) -> str:
 
     ``persons`` are the personal values of the event that the text is from.
     """
+    words = [word for word in map(str.strip, persons) if word]
+    while (seen := _once(text, words)) != text:
+        text = seen  # what is masked may leave a name standing by itself that did not before
+    return text
+
+
+def _once(text: str, words: Iterable[str]) -> str:
     without = _E_MAIL.sub(E_MAIL, text)
-    words = [word for word in map(str.strip, persons) if word and _may_hold(without, word)]
-    if not words:
+    held = {re.escape(word) for word in words if _may_hold(without, word)}
+    if not held:
         return _IMPERSONAL.sub(_mask, without)
-    names = "|".join(sorted({re.escape(word) for word in words}, key=lambda word: (-len(word), word)))
+    names = "|".join(sorted(held, key=lambda word: (-len(word), word)))
     return re.sub(rf"{_RULE}|(?<!\w)(?P<person>{names})(?!\w)", _mask, without, flags=re.IGNORECASE)
 
 

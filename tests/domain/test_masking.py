@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.domain.masking import masked
@@ -69,6 +69,8 @@ def test_nothing_that_the_event_says_of_a_person_stays_as_a_word(before: str, pe
     st.lists(words | addresses | numbers() | st.sampled_from(["[e-mail]", "[number]", "[person]", "@"])),
     st.lists(words),
 )
+@example([":", "0000000"], [":"])
+@example([":", "0000000"], [":[number]"])
 def test_masking_again_changes_nothing(parts: list[str], persons: list[str]) -> None:
     once = masked("".join(parts), persons)
     assert masked(once, persons) == once
