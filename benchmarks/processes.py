@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.profiles import sampled
 from pipeline.broker.process import Process
 
 ROOT = Path(__file__).parents[1]
@@ -98,10 +99,11 @@ async def running(
     log = _fresh_log(folder, name)
     full = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     process = Process(list(command), log, environment=full)
-    try:
-        yield Contestant(name, process)
-    finally:
-        await process.terminate(grace)
+    async with sampled(name, process.pid):
+        try:
+            yield Contestant(name, process)
+        finally:
+            await process.terminate(grace)
 
 
 def ours(*words: str) -> list[str]:

@@ -80,7 +80,7 @@ def join(name: bytes, key: Key, arrival: Arrival, stored: bytes | None, kept: by
         sent += [(UPDATES, name, encode_update(update)) for update in derive(before, found.after, DEFAULT_POLICIES)]
         recorded = decode_recorded(kept)
         now = time.time_ns() // 1000
-        review = review_change(key, stored, [arrival], found.after, recorded, DEFAULT_ALERTS, now)
+        review = review_change(key, found, recorded, DEFAULT_ALERTS, now)
         sent += [(ALERTS, alert.id.encode(), encode_alert(alert)) for alert in review.alerts]
         changes = tuple(changes_of(name, recorded, review.recorded))
     sent += failures(key, arrival)

@@ -93,7 +93,7 @@ from pipeline.domain.records import (
     SubscriptionView,
 )
 from pipeline.domain.state import Receipt, State, merge, version
-from pipeline.domain.step import Advance, advance, review_change, review_due
+from pipeline.domain.step import Advance, Held, advance, review_change, review_due
 from pipeline.domain.subscription import copies, subscription_view
 from pipeline.domain.updates import Update, basket_id, decode_update, derive, encode_update
 from pipeline.domain.views import View, changed, enriched
@@ -127,6 +127,7 @@ __all__ = [
     "DomainError",
     "EnrichedOrder",
     "Folded",
+    "Held",
     "Holding",
     "Info",
     "InvalidPolicy",

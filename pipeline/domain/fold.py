@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
-from functools import reduce
 
 import msgspec
 from pydantic import ValidationError
@@ -55,11 +54,21 @@ class Outcome(StrEnum):
     later answer stands."""
 
 
+class Told(msgspec.Struct, frozen=True):
+    """One event as the state takes it."""
+
+    arrival: Arrival
+    said: AnyFact | Answered
+    receipt: Receipt
+
+
 class Folded(msgspec.Struct, frozen=True):
     """The state after some arrivals, and the outcome of each, in their order."""
 
     state: State
     outcomes: tuple[Outcome, ...]
+    told: tuple[Told, ...]
+    """The arrivals as they were read, for who asks for the states in between (``add``)."""
 
 
 def fold(key: Key, state: State | None, arrivals: Iterable[Arrival], *, repeat_window: int = REPEAT_WINDOW) -> Folded:
@@ -74,28 +83,29 @@ def fold(key: Key, state: State | None, arrivals: Iterable[Arrival], *, repeat_w
             put only those aside that cannot be folded. Where all of them together exceed a limit of the state, the
             last is named.
     """
+    told = tuple([_read(key, arrival) for arrival in arrivals])
+    after = add(state, told)
+    return Folded(after, _outcomes(after, told, repeat_window), told)
+
+
+def add(state: State | None, told: Iterable[Told]) -> State:
+    """The union of a state and what was told. The very same state comes back if nothing was new.
+
+    Raises:
+        StateLimitExceeded: naming the last arrival.
+    """
     before = state or EMPTY
-    held = dict(before.facts)
-    seen: list[tuple[AnyFact, Receipt]] = []
-    told: list[tuple[int, Answered]] = []
-    news = False
-    for place, arrival in enumerate(arrivals):
-        if arrival.event_type in LOOKUPS:
-            told.append((place, _answered(key, arrival)))
+    held, answer, last = dict(before.facts), before.answer, None
+    for one in told:
+        if isinstance(one.said, Answered):
+            answer = newer(answer, one.said)
             continue
-        fact, receipt = _read(key, arrival)
-        receipts = held.get(fact, ())
-        if receipt not in receipts:
-            held[fact] = _joined(fact, receipts, receipt)
-            news = True
-        seen.append((fact, receipt))
-    after = _state_of(held, before.answer, seen[-1][1].event_id) if news else before
-    if told:
-        after = State(after.facts, reduce(newer, [answer for _, answer in told], after.answer))
-    outcomes = list(_outcomes(after, seen, repeat_window))
-    for place, answer in told:
-        outcomes.insert(place, Outcome.APPLIED if answer == after.answer else Outcome.STALE)
-    return Folded(before if after == before else after, tuple(outcomes))
+        receipts = held.get(one.said, ())
+        if one.receipt not in receipts:
+            held[one.said] = _joined(one.said, receipts, one.receipt)
+        last = one.receipt
+    after = State(before.facts, answer) if last is None else _state_of(held, answer, last.event_id)
+    return before if after == before else after
 
 
 def _answered(key: Key, arrival: Arrival) -> Answered:
@@ -116,14 +126,17 @@ def _check(arrival: Arrival) -> None:
         raise StateLimitExceeded(event_id, "the time of receipt is not in the years 1970 to 9999")
 
 
-def _read(key: Key, arrival: Arrival) -> tuple[AnyFact, Receipt]:
+def _read(key: Key, arrival: Arrival) -> Told:
     event_id = arrival.event_id
+    if arrival.event_type in LOOKUPS:
+        answered = _answered(key, arrival)
+        return Told(arrival, answered, Receipt(received_at=arrival.received_at, event_id=event_id))
     event = _event(arrival)
     if not belongs(key, event):
         raise MisplacedEvent(event_id, f"the {arrival.event_type} belongs to another key")
     _check(arrival)
     try:
-        return fact_of(event), Receipt(received_at=arrival.received_at, event_id=event_id)
+        return Told(arrival, fact_of(event), Receipt(received_at=arrival.received_at, event_id=event_id))
     except ValueError as problem:
         raise StateLimitExceeded(event_id, str(problem)) from None
 
@@ -158,23 +171,26 @@ def _state_of(held: Mapping[AnyFact, Receipts], answer: Answered | None, last_ev
         raise StateLimitExceeded(last_event_id, str(problem)) from None
 
 
-def _outcomes(after: State, seen: Iterable[tuple[AnyFact, Receipt]], repeat_window: int) -> tuple[Outcome, ...]:
+def _outcomes(after: State, told: Sequence[Told], repeat_window: int) -> tuple[Outcome, ...]:
     """The outcome of each, in their order. Work is done only for the facts and slots that were seen."""
-    seen = list(seen)
     held = dict(after.facts)
-    touched = {slot_of(fact) for fact, _ in seen if type(fact) in REGISTERS}
+    touched = {slot_of(one.said) for one in told if not isinstance(one.said, Answered) and type(one.said) in REGISTERS}
     entries = slots(after.facts) if touched else {}
     changed = {slot: set(changes(entries.get(slot, ()), repeat_window)) for slot in touched}
-    return tuple([_outcome(fact, receipt, held.get(fact, ()), changed, repeat_window) for fact, receipt in seen])
+    return tuple([_outcome(one, after, held, changed, repeat_window) for one in told])
 
 
 def _outcome(
-    fact: AnyFact,
-    receipt: Receipt,
-    receipts: Receipts,
+    one: Told,
+    after: State,
+    held: Mapping[AnyFact, Receipts],
     changed: Mapping[Slot, AbstractSet[Entry]],
     repeat_window: int,
 ) -> Outcome:
+    fact, receipt = one.said, one.receipt
+    if isinstance(fact, Answered):
+        return Outcome.APPLIED if fact == after.answer else Outcome.STALE
+    receipts = held.get(fact, ())
     if receipt not in receipts:
         return Outcome.STALE
     if type(fact) in REGISTERS:

@@ -99,7 +99,7 @@ def state_of(held: Mapping[AnyFact, Receipts], answer: Answered | None = None) -
     Raises:
         ValueError: the facts exceed ``limits``. An answer has limits of its own.
     """
-    if sum([type(fact) not in REGISTERS for fact in held]) > MAX_FACTS:
+    if len(held) > MAX_FACTS and sum([type(fact) not in REGISTERS for fact in held]) > MAX_FACTS:
         raise ValueError(f"the state would have more than {MAX_FACTS} facts")
     state = State(_newest(tuple(sorted(held.items(), key=_canonical))), answer)
     receipts = sum([len(receipts) for _, receipts in state.facts])

@@ -76,7 +76,7 @@ def follows(key: Key, events: list[Arrival]) -> list[str]:
         return []
     name = key.text.encode()
     now = max(event.received_at for event in events) + 30 * HOUR
-    alerts = review_change(key, None, events, done.after, Recorded(), DEFAULT_ALERTS, now).alerts
+    alerts = review_change(key, done, Recorded(), DEFAULT_ALERTS, now).alerts
     updates = derive(None, done.after, DEFAULT_POLICIES) if isinstance(done.after, OrderView) else []
     return [
         kind_of(made(topics.ENRICHED[KINDS[type(key)].table], name, done.record)),

@@ -49,9 +49,7 @@ class Thing:
         found: Advance = advance(self.key, self.stored, events)
         if found.after is None:
             return None
-        done = review_change(
-            self.key, self.stored, events, found.after, self.recorded, self.policy, max(START + now, 0)
-        )
+        done = review_change(self.key, found, self.recorded, self.policy, max(START + now, 0))
         self.stored = found.stored
         return self._keep(done)
 

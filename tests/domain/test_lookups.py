@@ -186,35 +186,25 @@ def test_an_answer_ahead_of_the_events_in_one_batch_with_them_opens_alerts_as_ev
     arrivals = [told(InvoiceLookedUp(number=1, order_key="1:2:a:b")), capture("Error", HOUR)]
     done = advance(INVOICE, None, arrivals)
     assert done.after is not None
-    found = review_change(INVOICE, None, arrivals, done.after, Recorded(), AlertPolicy.of(), START + HOUR)
+    found = review_change(INVOICE, done, Recorded(), AlertPolicy.of(), START + HOUR)
     assert [(alert.kind, alert.order_key) for alert in found.alerts] == [("capture_error", "1:2:a:b")]
 
 
 def test_a_capture_error_is_raised_on_the_order_once_that_is_known_and_closes_with_it() -> None:
-    first = advance(INVOICE, None, [error := capture("Error")])
+    first = advance(INVOICE, None, [capture("Error")])
     assert first.after is not None
-    opened = review_change(INVOICE, None, [error], first.after, Recorded(), AlertPolicy.of(), START)
+    opened = review_change(INVOICE, first, Recorded(), AlertPolicy.of(), START)
     assert [alert.order_key for alert in opened.alerts] == [None]
     answer = told(InvoiceLookedUp(number=1, order_key="1:2:1001"), SECOND)
     second = advance(INVOICE, first.stored, [answer])
     assert second.after is not None
-    known = review_change(
-        INVOICE, first.stored, [answer], second.after, opened.recorded, AlertPolicy.of(), START + SECOND
-    )
+    known = review_change(INVOICE, second, opened.recorded, AlertPolicy.of(), START + SECOND)
     assert [(alert.id, alert.state, alert.order_key) for alert in known.alerts] == [
         (opened.alerts[0].id, "open", "1:2:1001")
     ]
     third = advance(INVOICE, second.stored, [capture("Captured", HOUR)])
     assert third.after is not None
-    closed = review_change(
-        INVOICE,
-        second.stored,
-        [capture("Captured", HOUR)],
-        third.after,
-        known.recorded,
-        AlertPolicy.of(),
-        START + HOUR,
-    )
+    closed = review_change(INVOICE, third, known.recorded, AlertPolicy.of(), START + HOUR)
     assert [(alert.state, alert.order_key) for alert in closed.alerts] == [("closed", "1:2:1001")]
 
 
