@@ -23,14 +23,16 @@ from benchmarks.kafka import Kafka
 from benchmarks.machine import look
 from benchmarks.plan import FULL, NORMAL, QUICK, Plan
 from benchmarks.processes import DidNotRun
+from benchmarks.profiles import Profile, available
 from benchmarks.recovery import Recovery
 from benchmarks.report import Report
-from benchmarks.runner import Workload, compete
+from benchmarks.runner import Workload, compete, profile
 from benchmarks.sinks.workload import Sink
 from benchmarks.versions import peer_versions
 from pipeline.broker import BrokerError, KafkaCluster
 
 OUT = Path("data/bench")
+PROFILED = ("ingress/64 connections", "join", "sink/connect", "sink/checkout")
 _progress = Console(stderr=True)
 
 
@@ -67,13 +69,14 @@ def main(
         raise typer.BadParameter(str(error), param_hint="--only") from None
     runs = Runs()
     notes: list[str] = []
+    profiles: list[Profile] = []
     machine = look()
     try:
-        asyncio.run(_run(plan, parts, repetitions or plan.repetitions, runs, notes))
+        asyncio.run(_run(plan, parts, repetitions or plan.repetitions, runs, notes, profiles))
     except (WrongResult, DidNotRun, LoadFailed, BrokerError) as error:
         _progress.print(f"[red]{type(error).__name__}[/red]: {error}")
         raise typer.Exit(1) from error
-    report = Report(runs, bars(plan.growth), machine, peer_versions(), notes, plan.quick)
+    report = Report(runs, bars(plan.growth), machine, peer_versions(), notes, profiles, plan.quick)
     paths = report.write(out)
     print(paths[0].read_text())
     _progress.print("written:", *paths)
@@ -84,7 +87,9 @@ def main(
         raise typer.Exit(bool(failed))
 
 
-async def _run(plan: Plan, parts: list[Part], repetitions: int, runs: Runs, notes: list[str]) -> None:
+async def _run(
+    plan: Plan, parts: list[Part], repetitions: int, runs: Runs, notes: list[str], profiles: list[Profile]
+) -> None:
     left_out = {}
     for contestant in (NODE, GO):
         why = missing(contestant)
@@ -100,6 +105,9 @@ async def _run(plan: Plan, parts: list[Part], repetitions: int, runs: Runs, note
         cluster = await stack.enter_async_context(KafkaCluster(heap_mb=1024, report=_progress.print))
         for workload in _workloads(plan, parts, Kafka(cluster), folder):
             await compete(workload, repetitions, left_out, runs, _progress.print)
+            if workload.name in PROFILED and not plan.quick and available():
+                found = await profile(workload, folder / "profiles" / workload.name, _progress.print)
+                profiles += [found] if found else []
 
 
 def _workloads(plan: Plan, parts: list[Part], kafka: Kafka, folder: Path) -> list[Workload]:

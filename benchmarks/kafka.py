@@ -14,8 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
+from benchmarks.processes import cpu
 from pipeline import topics
-from pipeline.broker import Broker
+from pipeline.broker import KafkaCluster
 from pipeline.engine import Outgoing
 from pipeline.settings import KafkaSettings
 
@@ -29,7 +30,7 @@ Ends = Mapping[TopicPartition, int]
 class Kafka:
     """What all workloads share."""
 
-    broker: Broker
+    broker: KafkaCluster
     partitions: int = PARTITIONS
 
     @property
@@ -46,6 +47,12 @@ class Kafka:
                 "min_insync_replicas": 1,
             }
         )
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of all cores that the broker used so far."""
+        pid = self.broker.pid(1)
+        return 0.0 if pid is None else cpu(pid)
 
     @property
     def environment(self) -> dict[str, str]:

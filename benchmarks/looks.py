@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from benchmarks.figures import WrongResult
-from benchmarks.kafka import Watch
+from benchmarks.kafka import Kafka, Watch
 from benchmarks.processes import Contestant
 
 POLL = 0.1
@@ -27,12 +27,14 @@ class Look(NamedTuple):
     outputs: int
     cpu: float
     memory: int
+    broker_cpu: float = 0.0
 
 
 @dataclass
 class Looks:
     """All looks at one contestant's output topic."""
 
+    kafka: Kafka
     watch: Watch
     processes: Sequence[Contestant]
     topic: str
@@ -69,6 +71,7 @@ class Looks:
         return {
             "rate": done / (end.at - begin.at),
             "cpu_us": (end.cpu - begin.cpu) / done * 1e6,
+            "broker_cpu_us": (end.broker_cpu - begin.broker_cpu) / done * 1e6,
             "memory_mib": max(look.memory for look in self.looks) / 2**20,
         }
 
@@ -76,7 +79,7 @@ class Looks:
         outputs = sum((await self.watch.ends(self.topic)).values()) - self.before
         cpu = sum(process.cpu for process in self.processes)
         memory = sum(process.memory for process in self.processes)
-        self.looks.append(Look(time.monotonic(), outputs, cpu, memory))
+        self.looks.append(Look(time.monotonic(), outputs, cpu, memory, self.kafka.cpu))
         return self.looks[-1]
 
 

@@ -42,7 +42,7 @@ class Contestant:
     @property
     def cpu(self) -> float:
         """Seconds of all cores used so far, by all its threads and children that still run."""
-        return sum(_cpu(pid) for pid in self._family())
+        return sum(cpu(pid) for pid in self._family())
 
     @property
     def memory(self) -> int:
@@ -123,7 +123,8 @@ def _fresh_log(folder: Path, name: str) -> Path:
     return log
 
 
-def _cpu(pid: int) -> float:
+def cpu(pid: int) -> float:
+    """Seconds of all cores that a process used so far; 0 if there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

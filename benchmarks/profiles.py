@@ -15,10 +15,12 @@ from pipeline.broker.process import Process
 
 PY_SPY = Path(sys.executable).with_name("py-spy")
 SAMPLES_A_SECOND = 200
+START = "start of the process"
+THREADS = "threads without Python: RocksDB, librdkafka, the HTTP server"
 WRITE_SECONDS = 30.0
 
 PARTS: Mapping[str, Sequence[str]] = {
-    "start of the process": ("<frozen importlib",),
+    START: ("<frozen importlib",),
     "fold, view, alerts, updates (pure core)": ("pipeline/domain/", "pipeline/events/", "pydantic/", "msgspec/"),
     "from records to steps, what is parked": ("pipeline/agents/", "pipeline/dead_letters/"),
     "ledger": ("pipeline/ledger",),
@@ -86,15 +88,18 @@ async def sampled(name: str, pid: int) -> AsyncIterator[None]:
         await spy.terminate(WRITE_SECONDS)
 
 
-def read(workload: str, folder: Path) -> Profile | None:
-    """What was sampled; ``None`` if nothing was, as where the system does not let a process look at another."""
+def read(workload: str, folder: Path, contestant: str) -> Profile | None:
+    """What was sampled of a contestant; ``None`` if nothing was, as where no process may look at another."""
     parts: Counter[str] = Counter()
     functions: Counter[str] = Counter()
-    for path in folder.glob("*.stacks"):
+    for path in folder.glob(f"{contestant}*.stacks"):
         for line in path.read_text().splitlines():
             stack, _, number = line.rpartition(" ")
             frames = stack.split(";")
-            parts[_part(frames)] += int(number)
+            part = _part(frames)
+            if part == START:  # it is paid once, and long over when it matters
+                continue
+            parts[part] += int(number)
             functions[_function(frames[-1])] += int(number)
     samples = parts.total()
     if not samples:
@@ -113,7 +118,7 @@ def _part(frames: Sequence[str]) -> str:
         for part, paths in PARTS.items():
             if any(path in frame for path in paths):
                 return part
-    return "other"
+    return "other" if any("/" in frame for frame in frames) else THREADS
 
 
 def _function(frame: str) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 from benchmarks.bars import OURS, Bar
 from benchmarks.figures import Runs, Summary
 from benchmarks.machine import Machine
+from benchmarks.profiles import Profile
 from benchmarks.versions import PeerVersions
 
 _UNITS = {
     "rate": "a second",
     "cpu_us": "µs of CPU each",
+    "broker_cpu_us": "µs of CPU each, broker",
     "load_cpu_us": "µs of CPU each, load generator",
     "p50_ms": "ms median",
     "p99_ms": "ms p99",
@@ -33,6 +35,7 @@ class Report:
     machine: Machine
     peers: PeerVersions
     notes: Sequence[str]
+    profiles: Sequence[Profile]
     quick: bool
 
     @property
@@ -63,6 +66,8 @@ class Report:
         lines += ["With two others, it is against the smaller one."]
         for workload in self.runs.workloads():
             lines += ["", f"## {workload}", "", *_workload(self.runs, workload)]
+        if self.profiles:
+            lines += ["", "## Where our processor time goes", "", *_profiles(self.profiles)]
         if self.notes:
             lines += ["", "## Notes", "", *[f"- {note}" for note in self.notes]]
         return "\n".join(lines) + "\n"
@@ -77,6 +82,7 @@ class Report:
                 {**asdict(bar), "ratio": asdict(ratio), "met": bar.is_met(ratio.median)} for bar, ratio in self.judged
             ],
             "runs": [asdict(run) for run in self.runs.runs],
+            "profiles": [asdict(profile) for profile in self.profiles],
             "notes": list(self.notes),
         }
 
@@ -119,6 +125,21 @@ def _workload(runs: Runs, workload: str) -> list[str]:
             ratios = [runs.ratio(workload, other, (first,), value) for value in values]
             cells = ["" if ratio is None else f"{ratio.median:.2f}" for ratio in ratios]
             lines.append(f"| {other} | {' | '.join(cells)} |")
+    return lines
+
+
+def _profiles(profiles: Sequence[Profile]) -> list[str]:
+    """One column for each workload; the parts that take most first."""
+    parts = sorted(
+        {part for profile in profiles for part in profile.shares},
+        key=lambda part: -max(profile.shares.get(part, 0.0) for profile in profiles),
+    )
+    lines = [f"| | {' | '.join(profile.workload for profile in profiles)} |", "|---" * (len(profiles) + 1) + "|"]
+    for part in parts:
+        cells = [f"{profile.shares.get(part, 0.0):.0%}" for profile in profiles]
+        lines.append(f"| {part} | {' | '.join(cells)} |")
+    lines.append(f"| samples | {' | '.join(f'{profile.samples:,}' for profile in profiles)} |")
+    lines += ["", "Shares of py-spy's samples in a run of its own, without the start of the process."]
     return lines
 
 

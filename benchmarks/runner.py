@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from pathlib import Path
 from typing import Protocol
 
+from benchmarks.bars import OURS
 from benchmarks.figures import Run, Runs
+from benchmarks.profiles import Profile, profiled, read
 
 Report = Callable[[str], None]
 
@@ -34,6 +37,14 @@ async def compete(workload: Workload, repetitions: int, left_out: Collection[str
             runs.add(run)
         kept = "" if run in runs.runs else " (warm-up)"
         report(f"{workload.name}: {contestant}, {run.values['rate']:,.0f} a second{kept}")
+
+
+async def profile(workload: Workload, folder: Path, report: Report) -> Profile | None:
+    """One more run of ours, sampled, whose figures do not count."""
+    report(f"{workload.name}: profile")
+    async with profiled(folder):
+        await workload.run(OURS, 0)
+    return read(workload.name, folder, OURS)
 
 
 async def _turns(contestants: Sequence[str], repetitions: int) -> AsyncIterator[tuple[str, int]]:

@@ -85,10 +85,14 @@ class Ingress:
             return await self._measure(servers)
 
     async def _measure(self, servers: Sequence[Contestant]) -> tuple[dict[str, float], dict[str, Any]]:
-        used: list[float] = []
-        found = await self._load("benchmarks.ingress.load", lambda: used.append(sum(server.cpu for server in servers)))
+        used: list[tuple[float, float]] = []
+        found = await self._load(
+            "benchmarks.ingress.load",
+            lambda: used.append((sum(server.cpu for server in servers), self._kafka.cpu)),
+        )
         values = _figures(found)
-        values["cpu_us"] = (used[1] - used[0]) / found["timed"] * 1e6
+        values["cpu_us"] = (used[1][0] - used[0][0]) / found["timed"] * 1e6
+        values["broker_cpu_us"] = (used[1][1] - used[0][1]) / found["timed"] * 1e6
         values["load_cpu_us"] = found["cpu"] / found["timed"] * 1e6
         values["memory_mib"] = sum(server.memory for server in servers) / 2**20
         return values, found

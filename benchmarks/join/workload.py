@@ -137,7 +137,7 @@ class Join:
             async def done() -> bool:
                 return await watch.committed(*TOPICS) == sum((await watch.ends(*TOPICS)).values())
 
-            looks = Looks(watch, processes, output)
+            looks = Looks(self._kafka, watch, processes, output)
             await looks.follow(done)
         await self._check(contestant, start)
         values = looks.figures(self.events, WARM)

@@ -106,9 +106,9 @@ class Sink:
         log = topics.changelog(group, *topics.SINK_TABLES)
         async with (
             self._kafka.watching(group) as watch,
-            running(f"sink {self._target}", ours("sink", self._target), self._folder, environment) as process,
+            running(f"{OURS} sink {self._target}", ours("sink", self._target), self._folder, environment) as process,
         ):
-            looks = Looks(watch, [process], log)
+            looks = Looks(self._kafka, watch, [process], log)
 
             async def done() -> bool:
                 return looks.looks[-1].outputs >= self._updates

@@ -99,7 +99,7 @@ async def test_who_cannot_run_here_is_left_out() -> None:
 
 def test_the_report_says_what_was_met_and_on_which_hardware() -> None:
     found = runs((OURS, 1, 1300), (FAUST, 1, 100), (LOOP, 1, 4000))
-    report = Report(found, BARS, look(), peer_versions(), ["a note"], quick=False)
+    report = Report(found, BARS, look(), peer_versions(), ["a note"], [], quick=False)
     text, data = report.markdown(), json.loads(json.dumps(report.as_json()))
     assert f"| join | {FAUST} | rate | **13.00** | 13.00 to 13.00 | at least 12 | ✓ |" in text
     assert f"| join | {LOOP} | rate | **0.33** | 0.33 to 0.33 | at least 0.6 | ✗ |" in text
