@@ -44,8 +44,9 @@ class Ingress:
         self._options = Options([], connections, WARM_SECONDS, seconds)
 
     async def prepare(self) -> None:
-        """Our topics; nothing else is needed."""
+        """Our topics, and a broker that is warm: with one repetition there is no other warm-up."""
         await self._kafka.make_topics()
+        await self._load("benchmarks.ingress.bare_producer")
 
     async def run(self, contestant: str, repetition: int) -> Run:
         """Load one receiver for a while.
