@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -61,6 +62,21 @@ app.command("send")(sending.command)
 app.command("rebuild")(rebuilding.command)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"norce-pipeline {version('norce-pipeline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Norce webhooks in, joined orders on Kafka, updates back to Connect and Checkout."""
+
+
 def main() -> None:
     """Entry point of ``norce-pipeline``."""
     with named_errors():
@@ -98,7 +114,8 @@ def webhook() -> None:
 
     Example: NORCE_WEBHOOK_SECRETS=... norce-pipeline webhook
     """
-    from connectors.webhook import CannotListen, UnusableCertificate, serve
+    from connectors.webhook import CannotListen, UnusableCertificate
+    from connectors.webhook.server import serve
 
     kafka, group = read_traced(KafkaSettings, WebhookSettings, "norce-webhook")
     _check_partitions(kafka)

@@ -6,6 +6,5 @@ A request is answered 200 only when every in-sync replica has its record.
 from __future__ import annotations
 
 from connectors.webhook.errors import CannotListen, PortInUse, UnusableCertificate, WebhookError
-from connectors.webhook.server import serve
 
-__all__ = ["CannotListen", "PortInUse", "UnusableCertificate", "WebhookError", "serve"]
+__all__ = ["CannotListen", "PortInUse", "UnusableCertificate", "WebhookError"]

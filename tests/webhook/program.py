@@ -7,7 +7,8 @@ import sys
 
 import structlog
 
-from connectors.webhook import PortInUse, serve
+from connectors.webhook import PortInUse
+from connectors.webhook.server import serve
 from pipeline.settings import KafkaSettings, LogSettings, WebhookSettings
 
 
