@@ -49,7 +49,7 @@ app = typer.Typer(
 sink = typer.Typer(no_args_is_help=True, help="Send derived updates to Norce.")
 topic = typer.Typer(no_args_is_help=True, help="Make and show the topics.")
 app.add_typer(sink, name="sink")
-contract = typer.Typer(no_args_is_help=True, help="Publish, check and show the contracts of the public topics.")
+contract = typer.Typer(no_args_is_help=True, help="Write, check and show contracts of the public topics.")
 app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
 app.add_typer(dead_letters, name="dead-letters")
@@ -99,7 +99,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Another number gives another scenario.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live view.")] = False,
 ) -> None:
-    """Show everything working on this machine: broker, connector, worker, sinks and a simulated Norce.
+    """Show everything at work on this machine. Broker, connector, worker, sinks and a simulated Norce.
 
     Example: norce-pipeline run --exit
     """
@@ -110,7 +110,7 @@ def run(
 
 @app.command()
 def webhook() -> None:
-    """Take Norce's webhooks and publish them onto the event topics.
+    """Take Norce's webhooks onto the event topics.
 
     Example: NORCE_WEBHOOK_SECRETS=... norce-pipeline webhook
     """
@@ -139,7 +139,7 @@ def _check_partitions(kafka: KafkaSettings) -> None:
 
 @app.command()
 def worker() -> None:
-    """Join the events of all groups into tables and enriched topics, derive updates, raise alerts.
+    """Join the events into tables and enriched topics. Derives updates, and raises alerts.
 
     Example: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092 norce-pipeline worker
     """
@@ -177,7 +177,7 @@ def sink_checkout() -> None:
 
 @app.command()
 def lookup() -> None:
-    """Ask Commerce Query for order totals and lines, product names and the orders of invoices.
+    """Complete records from Commerce Query. Asks for order totals and lines, product names and the orders of invoices.
 
     Example: NORCE_LOOKUP_QUERY_URL=... NORCE_LOOKUP_TOKEN_URL=... NORCE_LOOKUP_CLIENT_ID=... norce-pipeline lookup
     """
@@ -188,7 +188,7 @@ def lookup() -> None:
 
 @app.command()
 def console() -> None:
-    """Serve the console: a page for support and operators, and the query API over the workers' tables.
+    """Serve the console and the query API. A page for support and operators, and the API over the workers' tables.
 
     Example: NORCE_CONSOLE_WORKERS='["http://127.0.0.1:8081"]' norce-pipeline console
     """
@@ -204,7 +204,7 @@ def console() -> None:
 
 @app.command()
 def simulator() -> None:
-    """Play Norce: post webhooks, and answer as Identity, Connect, Query and Checkout.
+    """Play Norce on this machine. Posts webhooks, and answers as Identity, Connect, Query and Checkout.
 
     Example: NORCE_SIMULATOR_WEBHOOK_URL=http://127.0.0.1:8080/webhooks/norce norce-pipeline simulator
     """
@@ -225,7 +225,7 @@ def topics_create(
         typer.Option("--update", help="Alter what differs: retention, clean-up, replicas in sync. Never partitions."),
     ] = False,
 ) -> None:
-    """Make every topic that is not there yet, changelogs included; say what was made and what differs.
+    """Make every topic that is not there yet. Changelogs included; says what was made and what differs.
 
     A topic whose configuration is not as the settings and the catalogue have it is named and left alone, unless
     --update is given. A shorter retention lets the broker delete older records.
@@ -290,7 +290,7 @@ def topics_export(
         bool, typer.Option("--passwords", help="Users log in with SCRAM-SHA-512 instead of certificates.")
     ] = False,
 ) -> None:
-    """Print the topics, or the users with their rights, as resources of Strimzi. No broker is asked.
+    """Print topics or users as resources of Strimzi. Users come with their rights. No broker is asked.
 
     Example: norce-pipeline topics export > topics.yaml
     """
@@ -306,7 +306,7 @@ def topics_export(
 
 @app.command("settings")
 def show_settings(as_json: Json = False) -> None:
-    """Show every setting with its value, where that comes from, and its meaning. Secrets stay hidden.
+    """Show every setting, its value and its meaning. Also where the value comes from. Secrets stay hidden.
 
     Example: norce-pipeline settings --json
     """
@@ -322,7 +322,7 @@ def show_metrics(
     as_json: Json = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="As the document docs/METRICS.md.")] = False,
 ) -> None:
-    """Show every metric of every process, with its type, labels and meaning.
+    """Show every metric with its type, labels and meaning.
 
     Example: norce-pipeline metrics --json
     """
@@ -345,7 +345,7 @@ def show_metrics(
 def contracts_write(
     accept: Annotated[str | None, typer.Option("--accept", help="Why a change that breaks readers is made.")] = None,
 ) -> None:
-    """Write the contracts of the public topics as the code has them, with an entry in their changelog.
+    """Write the contracts as the code has them. Those of the public topics, with an entry in their changelog.
 
     Example: norce-pipeline contracts write --accept "amounts have no upper bound any more"
     """
@@ -362,7 +362,7 @@ def contracts_write(
 
 @contract.command("check")
 def contracts_check() -> None:
-    """Compare the code with the published contracts; fails if a change would break a reader.
+    """Compare the code with the published contracts. Fails if a change would break a reader.
 
     Example: norce-pipeline contracts check
     """
@@ -382,7 +382,7 @@ def contracts_show(
     name: Annotated[str | None, typer.Argument(metavar="[TOPIC]", help="Topic whose fields to show.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what is published: all topics, or the fields of one topic's records.
+    """Show all topics, or the fields of one topic's records.
 
     Example: norce-pipeline contracts show norce.orders.enriched
     """
@@ -404,7 +404,7 @@ def contracts_show(
 
 @app.command("drift")
 def drift_watch() -> None:
-    """Compare what Norce sends with the event models, and report each new shape once on norce.drift.
+    """Watch for events of another shape than documented. Reports each new shape once on norce.drift.
 
     Example: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092 norce-pipeline drift
     """
@@ -421,7 +421,7 @@ app.command("reconcile")(reconciliation.command)
 
 @app.command()
 def privacy() -> None:
-    """Seal personal values on the private topics, and publish pseudonyms of who bought.
+    """Seal personal values, publish pseudonyms of buyers.
 
     Example: NORCE_PRIVACY_PSEUDONYM_KEYS=... NORCE_PRIVACY_ENCRYPTION_KEYS=... norce-pipeline privacy
     """
@@ -442,7 +442,7 @@ def forget(
     client: Annotated[list[int] | None, typer.Option(help="ClientId; all that are known if not given.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait until it is done.", min=0)] = 60.0,
 ) -> None:
-    """Erase a person: destroy the keys of the private records that hold an address or number. It cannot be undone.
+    """Erase a person. Destroys the keys of the private records that hold an address or number. It cannot be undone.
 
     Name all addresses and numbers of the person at once: the pipeline does not guess which belong together.
 
@@ -461,7 +461,7 @@ def forget(
 
 @app.command()
 def reveal(key: Annotated[str, typer.Argument(help="The order, as ClientId:ApplicationId:ClientOrderRef.")]) -> None:
-    """Show the personal values of one order, to those who have the keys.
+    """Show personal values of one order to who has the keys.
 
     Example: norce-pipeline reveal 103:1032:11000006
     """

@@ -38,7 +38,8 @@ def audit(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute from the topics that every event and update ended in exactly one state; name each id that did not.
+    """Check that nothing was lost or doubled. Recompute from the topics that every event and update
+    ended in exactly one state; name each id that did not.
 
     Times without an offset are UTC. It joins no consumer group and changes nothing. What is read but not finished yet
     is pending. Exit code 1 if anything does not balance.

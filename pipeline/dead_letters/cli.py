@@ -23,7 +23,7 @@ from pipeline.settings import KafkaSettings, WorkerSettings
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at events that could not be joined and updates that Norce refused; release or drop them.",
+    help="Release or drop what could not be joined or sent.",
 )
 
 COLUMNS = ("id", "status", "stage", "kind", "key", "event type", "error", "since", "waiting")
@@ -50,7 +50,7 @@ def list_letters(
     everything: Annotated[bool, typer.Option("--all", help="Those that are dealt with as well.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the dead letters that somebody has to deal with: why, since when, and how many events wait behind them.
+    """List what somebody has to deal with. Why, since when, and how many events wait behind it.
 
     Example: norce-pipeline dead-letters list --kind order --since 2026-11-22
     """
@@ -72,7 +72,7 @@ def show(
     reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show all of a dead letter: the record, the error with its trace, what waits, and what was done about it.
+    """Show all of a dead letter. The record, the error with its trace, what waits, and what was done about it.
 
     Example: norce-pipeline dead-letters show 103:1032:11000006
     """
@@ -103,7 +103,7 @@ def release(
     timeout: Timeout = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Try again: parked events in order, as if they came now; for a refused update, the order's newest state.
+    """Try again. Parked events in order, as if they came now; for a refused update, the order's newest state.
 
     An event that still cannot be folded keeps its key parked, with all that is behind it.
 

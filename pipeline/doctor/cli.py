@@ -25,7 +25,7 @@ def command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look at all that a process needs where this runs, and say what to do about what is wrong.
+    """Check the surroundings and say what to do. Look at all that a process needs where this runs.
 
     Settings, brokers, topics, rights, the APIs of Norce, tokens, clock and disk. Without --for, of all processes of
     which anything is set. Each process asks Identity for one token, which allows three a minute. Nothing is changed.

@@ -30,7 +30,7 @@ from pipeline.settings import KafkaSettings, LogSettings, SettingsError, Webhook
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at bodies that were taken and fit no event model; try them again after a fix.",
+    help="Look at bodies that fit no event; try them again.",
 )
 
 MAX_LISTED = 10_000
@@ -58,7 +58,7 @@ def list_entries(
     everything: Annotated[bool, typer.Option("--all", help="Those that were retried as well.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the bodies that could not be used: since when, asked for as what, why, and what became of them.
+    """List the bodies that could not be used. Since when, asked for as what, why, and what became of them.
 
     States: waiting, still_refused (tried again, and it does not fit yet), retrying (a retry was cut short: repeat it),
     and with --all retried.
@@ -83,7 +83,7 @@ def show(
     reveal: Annotated[bool, typer.Option("--reveal", help="Show personal data too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show all of a body in quarantine: headers, what is wrong and where, the body, and what retries came to.
+    """Show all of a body in quarantine. Headers, what is wrong and where, the body, and what retries came to.
 
     Example: norce-pipeline quarantine show 3:1042
     """

@@ -37,7 +37,7 @@ def command(
     ],
     as_json: Json = False,
 ) -> None:
-    """Show an order: its state, and everything that happened to it in the order of time.
+    """Show an order and its timeline. Its state, and everything that happened to it in the order of time.
 
     It asks the workers (NORCE_CONSOLE_WORKERS) for the state and reads the topics for what followed from it. Facts stay
     for good; what was sent to Norce is shown for as long as its topics keep it. Nothing personal is shown.

@@ -20,7 +20,7 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Empty the worker's changelogs and let it read all events again.
+    """Make the worker's state anew from the event topics. Empties its changelogs and lets it read all events again.
 
     Stop all workers first and delete their volumes. Until the command has ended well no worker starts; if it was cut
     short, repeat it. Its Kafka user must be allowed to delete and make topics and to set the group's offsets, which no

@@ -38,7 +38,7 @@ def command(
     every: Annotated[float | None, typer.Option(help="Seconds between sweeps; once if not given.", min=1)] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare our orders with Commerce Query, and publish the events that never came.
+    """Find and publish events that never came. Compares our orders with Commerce Query.
 
     Without --from and --to: what changed in the last week and has been quiet for a day. Exit code 0 says that all of it
     was compared and what was missing is published; what no event can mend is listed and changes nothing about that.

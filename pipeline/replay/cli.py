@@ -69,7 +69,8 @@ def command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Take chosen events through again: fold what the state lacks, and tell Norce what it would be told otherwise now.
+    """Take chosen events through again. Fold what the state lacks, and tell Norce what it would be told
+    otherwise now.
 
     Nothing is counted twice: an event is known by its id, and what Norce was told already is not sent again. No call
     moves money. Run it with the worker's settings, so that it has its push policy. Times without an offset are UTC.

@@ -55,7 +55,7 @@ def command(
     types: Annotated[bool, typer.Option("--types", help="List the event types and end.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Post one event to a running connector, as Norce would, and say what became of it.
+    """Post one event to a running connector. It goes as Norce would send it; says what became of it.
 
     The secret is the first of NORCE_WEBHOOK_SECRETS. Without --body an example with every documented field is sent. Do
     not send examples to a connector in production: what it takes is joined and told to Norce.

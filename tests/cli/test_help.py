@@ -39,12 +39,22 @@ def examples(command: Any) -> list[str]:
 def test_every_command_says_what_it_does_and_shows_how(path: tuple[str, ...]) -> None:
     answer = CliRunner().invoke(cli.app, [*path, "--help"])
     assert answer.exit_code == 0
-    first = (COMMANDS[path].help or "").split("\n")[0]
-    assert first.endswith(".")
+    assert (COMMANDS[path].help or "").split("\n\n")[0].endswith(".")
     assert examples(COMMANDS[path]), "there is no example"
     for option in COMMANDS[path].params:
         if option.name != "help":
             assert option.help, option.name
+
+
+GROUPS = [(), *sorted({path[:-1] for path in COMMANDS if len(path) > 1})]
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=" ".join)
+def test_a_list_of_commands_says_of_each_what_it_does_without_being_cut_off(path: tuple[str, ...]) -> None:
+    answer = CliRunner().invoke(cli.app, [*path, "--help"], env={"COLUMNS": "80"})
+    listed = answer.stdout.partition("Commands:")[2]
+    assert listed.strip()
+    assert "..." not in listed
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
