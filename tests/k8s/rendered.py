@@ -61,6 +61,7 @@ class Overlay:
     def __init__(self, name: str) -> None:
         self.name = name
         self.resources: list[Resource] = list(yaml.safe_load_all(_rendered(name)))
+        self.namespace = f"norce-{name}"
 
     def of(self, kind: str) -> dict[str, Resource]:
         """The resources of a kind by name."""
