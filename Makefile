@@ -118,7 +118,7 @@ pictures: $(INSTALLED_DEV) ## Draw the pictures of the documentation from the co
 
 .PHONY: k8s-apply-check
 k8s-apply-check: $(INSTALLED_DEV) ## Let the API server of KUBECONFIG judge an overlay and change nothing (ARGS=prod)
-	$(BIN)/kubectl apply --dry-run=server --validate=strict --kustomize k8s/overlays/$(or $(ARGS),playground)
+	$(BIN)/kubectl apply --server-side --dry-run=server --validate=strict --kustomize k8s/overlays/$(or $(ARGS),playground)
 
 .PHONY: k8s-apply
 k8s-apply: $(INSTALLED_DEV) $(APISERVER)/kube-apiserver $(APISERVER)/etcd ## Apply every overlay to a real API server on this machine (needs Go, which builds it once)
