@@ -36,6 +36,13 @@ INSTALL := $(UV) pip install --python $(BIN)/python --quiet
 COMPILE := $(UV) pip compile --python $(BIN)/python --quiet --universal --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
+# What "make k8s-apply" applies to: kube-apiserver and etcd, from their Go modules.
+APISERVER := .cache/kube-apiserver
+APISERVER_MODULE := tests/k8s/apiserver
+KUBERNETES = $(shell sed -n 's|^.*k8s.io/kubernetes \(v[0-9.]*\).*|\1|p' $(APISERVER_MODULE)/go.mod)
+GO_BUILD = CGO_ENABLED=0 go -C $(APISERVER_MODULE) build -mod=readonly -trimpath \
+	-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)"
+
 .PHONY: help
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,7 +118,11 @@ pictures: $(INSTALLED_DEV) ## Draw the pictures of the documentation from the co
 
 .PHONY: k8s-apply-check
 k8s-apply-check: $(INSTALLED_DEV) ## Let the API server of KUBECONFIG judge an overlay and change nothing (ARGS=prod)
-	$(BIN)/kubectl apply --dry-run=server --validate=strict --kustomize k8s/overlays/$(or $(ARGS),playground)
+	$(BIN)/kubectl apply --server-side --dry-run=server --validate=strict --kustomize k8s/overlays/$(or $(ARGS),playground)
+
+.PHONY: k8s-apply
+k8s-apply: $(INSTALLED_DEV) $(APISERVER)/kube-apiserver $(APISERVER)/etcd ## Apply every overlay to a real API server on this machine (needs Go, which builds it once)
+	$(BIN)/pytest -m long tests/k8s/test_applying.py $(ARGS)
 
 .PHONY: image
 image: sbom ## Build the image, with its labels (needs Docker)
@@ -159,6 +170,13 @@ $(BOOTSTRAPPED): $(BOOTSTRAP_LOCK)
 		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it needs the package python3-venv." >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(BOOTSTRAP_LOCK)
 	@touch $@
+
+$(APISERVER)/kube-apiserver: $(APISERVER_MODULE)/go.mod $(APISERVER_MODULE)/go.sum
+	@echo "Building kube-apiserver $(KUBERNETES) and etcd; the first time takes minutes"
+	$(GO_BUILD) -o $(CURDIR)/$@ k8s.io/kubernetes/cmd/kube-apiserver
+
+$(APISERVER)/etcd: $(APISERVER_MODULE)/go.mod $(APISERVER_MODULE)/go.sum
+	$(GO_BUILD) -o $(CURDIR)/$@ go.etcd.io/etcd/server/v3
 
 $(INSTALLED): $(BOOTSTRAPPED) $(RUNTIME_LOCK) pyproject.toml
 	@echo "Installing from $(RUNTIME_LOCK)"

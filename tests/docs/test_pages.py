@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import subprocess
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,9 @@ def exists(words: tuple[str, ...]) -> bool:
             return importlib.util.find_spec(module) is not None
         case ["python", script, *_]:
             return (ROOT / "tests/contracts/recipes" / script).is_file()
+        case ["kubectl", *rest] if "--" in rest:
+            inside = rest.index("--")
+            return exists(("kubectl", *rest[:inside])) and exists(tuple(rest[inside + 1 :]))
         case ["kubectl", *rest]:
             return all(deployed(word) for word in rest if "/" in word)
         case ["docker", "compose", *rest]:
@@ -77,10 +81,19 @@ def exists(words: tuple[str, ...]) -> bool:
     return False
 
 
-def deployed(name: str) -> bool:
-    """Whether an overlay is there, or a resource such as ``service/console``, which has the name of its folder."""
-    kind, _, name_of = name.partition("/")
-    return (ROOT / (name if kind == "k8s" else f"k8s/base/{name_of}")).is_dir()
+def deployed(word: str) -> bool:
+    """Whether an overlay is there, or a resource such as ``service/console``; ``job/now`` is what the pages make."""
+    kind, _, name = word.rpartition("=")[2].partition("/")
+    if kind == "k8s":
+        return (ROOT / word).is_dir()
+    return (kind, name) in {("job", "now"), *resources()}
+
+
+@cache
+def resources() -> frozenset[tuple[str, str]]:
+    """Kind, in lower case, and name of everything below ``k8s/base``."""
+    documents = (one for path in ROOT.glob("k8s/base/**/*.yaml") for one in yaml.safe_load_all(path.read_text()))
+    return frozenset((one["kind"].lower(), one["metadata"]["name"]) for one in documents if "metadata" in one)
 
 
 def composes(words: list[str]) -> bool:

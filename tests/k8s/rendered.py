@@ -45,6 +45,8 @@ SETTINGS: Mapping[str, type[SettingsGroup]] = {
 """The group of settings that each process has for itself."""
 JOBS: Mapping[str, type[SettingsGroup]] = {"reconcile": ReconcileSettings}
 """... and each of those that come to an end."""
+COMMANDS = ("audit", "dead-letters", "replay", "quarantine", "persons")
+"""Where operators give commands: pods that wait, of Jobs that are made by hand."""
 STATEFUL = tuple(name for name in SETTINGS if name not in ("webhook", "console"))
 
 
@@ -61,6 +63,7 @@ class Overlay:
     def __init__(self, name: str) -> None:
         self.name = name
         self.resources: list[Resource] = list(yaml.safe_load_all(_rendered(name)))
+        self.namespace = f"norce-{name}"
 
     def of(self, kind: str) -> dict[str, Resource]:
         """The resources of a kind by name."""

@@ -17,7 +17,7 @@ from pipeline.engine import SliceApp
 from pipeline.health import Health, HealthServer
 from pipeline.listening import listen
 from pipeline.settings import KafkaSettings, SettingsGroup, WebhookSettings, load
-from tests.k8s.rendered import JOBS, ROOT, SETTINGS, SHARED, STATEFUL, Overlay, probes
+from tests.k8s.rendered import COMMANDS, JOBS, ROOT, SETTINGS, SHARED, STATEFUL, Overlay, probes
 from tests.k8s.test_rights import CALLS_NORCE
 from tests.webhook.support import Connector
 
@@ -31,15 +31,35 @@ FILES = {
 
 
 def test_every_process_is_there(overlay: Overlay) -> None:
-    assert set(overlay.workloads) == {*SETTINGS, *JOBS, "topics"}
+    assert set(overlay.workloads) == {*SETTINGS, *JOBS, *COMMANDS, "topics"}
     assert set(overlay.of("StatefulSet")) == set(STATEFUL)
 
 
 def test_every_command_exists(overlay: Overlay) -> None:
-    for name in overlay.workloads:
+    for name in set(overlay.workloads) - set(COMMANDS):
         answer = CliRunner().invoke(cli.app, [*overlay.container(name)["args"], "--help"])
         assert answer.exit_code == 0, name
         assert "command" not in overlay.container(name), "the image's entry point starts the program"
+
+
+def test_a_pod_for_commands_runs_when_an_operator_wants_it_and_ends_by_itself(overlay: Overlay) -> None:
+    for name in COMMANDS:
+        spec = overlay.one("CronJob", name)["spec"]
+        word, seconds = overlay.container(name)["command"]
+        assert (spec["suspend"], word) == (True, "sleep"), name
+        assert int(seconds) < spec["jobTemplate"]["spec"]["activeDeadlineSeconds"], name
+
+
+SPEAKS_FOR = {"dead-letters": "worker", "replay": "worker", "quarantine": "webhook", "persons": "privacy"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_pod_for_commands_has_the_settings_of_the_process_they_speak_for(overlay: Overlay, name: str) -> None:
+    expected = overlay.environment(SPEAKS_FOR.get(name, "topics"))
+    of_the_pod = {variable for variable in expected if variable.endswith("_INSTANCE_ID")}
+    secrets = {"NORCE_SECRETS_DIR"} - set(overlay.environment(name))
+
+    assert overlay.environment(name) == {k: v for k, v in expected.items() if k not in of_the_pod | secrets}
 
 
 def test_every_pod_runs_the_one_image_in_this_version(overlay: Overlay) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.settings import GROUPS
 from pipeline.settings_report import _is_secret
-from tests.k8s.rendered import JOBS, SETTINGS, Overlay, selects
+from tests.k8s.rendered import COMMANDS, JOBS, SETTINGS, Overlay, selects
 
 CALLS_NORCE = {"sink-connect", "sink-checkout", "lookup", "reconcile"}
 TRACED = {"webhook", "worker", "sink-connect", "sink-checkout"}
@@ -60,6 +60,15 @@ def test_a_process_mounts_its_own_secrets_and_no_others(overlay: Overlay, name: 
     own = {name} if name in overlay.of("ExternalSecret") else set()
 
     assert set(overlay.secrets_of(name)) == {"kafka-cluster-ca-cert", f"norce-{name}", *own}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_pod_for_commands_mounts_its_own_user_and_only_who_deals_with_persons_their_keys(
+    overlay: Overlay, name: str
+) -> None:
+    keys = {"privacy"} if name == "persons" else set()
+
+    assert set(overlay.secrets_of(name)) == {"kafka-cluster-ca-cert", f"norce-{name}", *keys}
 
 
 def test_every_mounted_secret_is_made_by_an_operator(overlay: Overlay) -> None:
@@ -138,8 +147,7 @@ def test_only_the_connector_is_reached_from_outside(overlay: Overlay) -> None:
     assert sources == {
         **{name: {"monitoring"} for name in SETTINGS},
         "webhook": {"monitoring", "ingress-nginx"},
-        "topics": set(),
-        "reconcile": set(),
+        **{name: set() for name in ("topics", "reconcile", *COMMANDS)},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,15 @@ from tests.k8s.rendered import OVERLAYS, ROOT, Overlay
 KUBERNETES = ("1.34", "1.37")
 """The oldest version that the manifests are for, and the newest that is known."""
 VENDORED = ROOT / "tests" / "k8s" / "vendored"
+WRONG_FIELDS = [
+    ("StatefulSet", ("spec", "podManagmentPolicy"), "Parallel"),
+    ("Deployment", ("spec", "template", "spec", "terminationGracePeriodSeconds"), "long"),
+    ("ScaledObject", ("spec", "maxReplicas"), 3),
+    ("KafkaTopic", ("spec", "partition"), 3),
+    ("ExternalSecret", ("spec", "refreshInterval"), 60),
+    ("ServiceMonitor", ("spec", "endpoints"), {"port": "http"}),
+]
+"""Mistakes that are easily made: kind, path and value."""
 
 
 def check(resource: dict[str, Any], version: str) -> None:
@@ -42,17 +52,7 @@ def test_every_resource_fits_its_schema(name: str, version: str) -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
-    ("kind", "path", "value"),
-    [
-        ("StatefulSet", ("spec", "podManagmentPolicy"), "Parallel"),
-        ("Deployment", ("spec", "template", "spec", "terminationGracePeriodSeconds"), "long"),
-        ("ScaledObject", ("spec", "maxReplicas"), 3),
-        ("KafkaTopic", ("spec", "partition"), 3),
-        ("ExternalSecret", ("spec", "refreshInterval"), 60),
-        ("ServiceMonitor", ("spec", "endpoints"), {"port": "http"}),
-    ],
-)
+@pytest.mark.parametrize(("kind", "path", "value"), WRONG_FIELDS)
 def test_a_wrong_field_is_found(prod: Overlay, kind: str, path: tuple[str, ...], value: Any) -> None:
     resource = copy.deepcopy(next(iter(prod.of(kind).values())))
     place = resource
@@ -62,3 +62,10 @@ def test_a_wrong_field_is_found(prod: Overlay, kind: str, path: tuple[str, ...],
 
     with pytest.raises(jsonschema.ValidationError):
         check(resource, KUBERNETES[-1])
+
+
+def test_the_server_that_they_are_applied_to_is_of_the_newest_version() -> None:
+    """The one that "make k8s-apply" builds."""
+    module = (ROOT / "tests/k8s/apiserver/go.mod").read_text()
+
+    assert re.findall(r"k8s\.io/kubernetes v(\d+\.\d+)\.", module) == [KUBERNETES[-1]]

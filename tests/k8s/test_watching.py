@@ -85,9 +85,11 @@ def test_a_query_asks_for_series_and_labels_that_exist(where: str) -> None:
 
 
 def test_alerts_on_down_processes_know_every_process() -> None:
-    (down,) = (alert for alert in alerts() if alert["alert"] == "NorceProcessDown")
+    for name in ("NorceProcessDown", "NorceProcessGone"):
+        (alert,) = (alert for alert in alerts() if alert["alert"] == name)
+        watched = re.findall(r'job=~"([^"]+)"', alert["expr"])
 
-    assert set(re.findall(r"[a-z-]+", down["expr"].split("=~")[1])) == set(SETTINGS)
+        assert {frozenset(jobs.split("|")) for jobs in watched} == {frozenset(SETTINGS)}, name
 
 
 def test_every_alert_has_a_page_and_every_page_an_alert() -> None:

@@ -16,10 +16,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Process:
-    """A Python program in a process group of its own, with its output in a file."""
+    """A program (Python unless another is named) in a process group of its own, with its output in a file."""
 
-    def __init__(self, *arguments: str, log: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.arguments = (sys.executable, *arguments)
+    def __init__(
+        self,
+        *arguments: str,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        program: str | Path = sys.executable,
+    ) -> None:
+        self.arguments = (program, *arguments)
         self.log = log
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
