@@ -61,7 +61,7 @@ function Flow({ data, curves, alerts }) {
     ${beside.length > 0 && html`<section aria-labelledby="beside">
       <h2 id="beside" class="small">Beside the flow</h2><div class="beside">${beside.map(card)}</div>
     </section>`}
-    <${Ledger} ledger=${data.ledger} />
+    <${Ledger} ledger=${data.ledger} balance=${data.balance} />
     <p class="quiet small">As of <${When} at=${data.at} exact />.</p>`;
 }
 
@@ -173,10 +173,45 @@ function Curve({ values }) {
   </svg>`;
 }
 
-function Ledger({ ledger }) {
+/** What the gauges prove of the ledger, in one sentence, and what to look at. */
+function Statement({ balance }) {
+  const { silent, waiting, parked, unsent, skipped } = balance;
+  const open = [
+    waiting > 0 && `${many(waiting, "record")} not joined yet`,
+    unsent > 0 && `${many(unsent, "record")} of updates not worked through yet`,
+  ].filter(Boolean);
+  const audit = html`<span class="quiet small">These are what the processes count;
+    <code>norce-pipeline audit</code> proves it, id by id.</span>`;
+  if (skipped > 0) {
+    return html`<${Banner} tone="bad" icon="stop"><b>${many(skipped, "record")} missing</b>: Kafka had deleted them
+      before they were read. See the runbook <code>NorceOffsetsSkipped</code>, and
+      ask Norce again with <code>norce-pipeline reconcile</code>.<//>`;
+  }
+  if (silent.length > 0) {
+    return html`<${Banner} tone="warn" icon="clock">Nothing can be said while not every process of these is ready:
+      ${silent.join(", ")}. ${audit}<//>`;
+  }
+  if (waiting === null || unsent === null) {
+    return html`<${Banner} tone="warn" icon="clock">Nothing can be said: no
+      ${waiting === null ? "worker" : "sink"} has told yet how far it is. ${audit}<//>`;
+  }
+  if (parked > 0) {
+    const more = open.length > 0 && ` Besides, ${open.join(", ")}.`;
+    return html`<${Banner} tone="bad" icon="stop"><a href="#/dead-letters">${many(parked, "event")} of parked keys
+      ${parked === 1 ? "has" : "have"} no end</a> until somebody releases or drops them.${more} ${audit}<//>`;
+  }
+  if (open.length > 0) {
+    return html`<${Banner} tone="info" icon="clock">Under way: ${open.join(", ")}. ${audit}<//>`;
+  }
+  return html`<${Banner} tone="good" icon="check">Every event that is in Kafka has its end in the ledger,
+    and every update. ${audit}<//>`;
+}
+
+function Ledger({ ledger, balance }) {
   const targets = Object.entries(ledger?.updates ?? {});
   const title = (target) => `Updates for ${APIS[target] ?? words(target)}`;
   return html`<${Section} id="ledger" title="Ledger" note="How every event and every update for Norce ended">
+    <${Statement} balance=${balance} />
     <${Balance} title="Events" outcomes=${ledger?.events ?? {}} />
     ${targets.map(([name, outcomes]) => html`<${Balance} key=${name} title=${title(name)} outcomes=${outcomes} />`)}
   <//>`;
