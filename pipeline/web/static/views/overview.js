@@ -180,31 +180,28 @@ function Statement({ balance }) {
     waiting > 0 && `${many(waiting, "record")} not joined yet`,
     unsent > 0 && `${many(unsent, "record")} of updates not worked through yet`,
   ].filter(Boolean);
-  const audit = html`<span class="quiet small">These are what the processes count;
-    <code>norce-pipeline audit</code> proves it, id by id.</span>`;
+  const audit = html`<span class="quiet small"> <code>norce-pipeline audit</code> compares all of it, id by id.</span>`;
+  const say = (tone, icon, ...parts) => html`<${Banner} tone=${tone} icon=${icon}>${parts}<//>`;
   if (skipped > 0) {
-    return html`<${Banner} tone="bad" icon="stop"><b>${many(skipped, "record")} missing</b>: Kafka had deleted them
-      before they were read. See the runbook <code>NorceOffsetsSkipped</code>, and
-      ask Norce again with <code>norce-pipeline reconcile</code>.<//>`;
+    return say("bad", "stop", html`<b>${many(skipped, "record")} missing</b>: Kafka had deleted them before they were
+      read. See the runbook <code>NorceOffsetsSkipped</code>; <code>norce-pipeline reconcile</code> asks Norce again.`);
   }
   if (silent.length > 0) {
-    return html`<${Banner} tone="warn" icon="clock">Nothing can be said while not every process of these is ready:
-      ${silent.join(", ")}. ${audit}<//>`;
+    const text = `Nothing can be said while not every process of these is ready: ${silent.join(", ")}.`;
+    return say("warn", "clock", text, audit);
   }
   if (waiting === null || unsent === null) {
-    return html`<${Banner} tone="warn" icon="clock">Nothing can be said: no
-      ${waiting === null ? "worker" : "sink"} has told yet how far it is. ${audit}<//>`;
+    const unknown = waiting === null ? "worker" : "sink";
+    return say("warn", "clock", `Nothing can be said: no ${unknown} has told yet how far it is.`, audit);
   }
   if (parked > 0) {
-    const more = open.length > 0 && ` Besides, ${open.join(", ")}.`;
-    return html`<${Banner} tone="bad" icon="stop"><a href="#/dead-letters">${many(parked, "event")} of parked keys
-      ${parked === 1 ? "has" : "have"} no end</a> until somebody releases or drops them.${more} ${audit}<//>`;
+    const text = `${many(parked, "event")} of parked keys ${parked === 1 ? "has" : "have"} no end`;
+    const more = open.length > 0 ? ` Besides, ${open.join(", ")}.` : "";
+    const letters = html`<a href="#/dead-letters">${text}</a>`;
+    return say("bad", "stop", letters, ` until somebody releases or drops them.${more}`, audit);
   }
-  if (open.length > 0) {
-    return html`<${Banner} tone="info" icon="clock">Under way: ${open.join(", ")}. ${audit}<//>`;
-  }
-  return html`<${Banner} tone="good" icon="check">Every event that is in Kafka has its end in the ledger,
-    and every update. ${audit}<//>`;
+  if (open.length > 0) return say("info", "clock", `Under way: ${open.join(", ")}.`, audit);
+  return say("good", "check", "Every event that is in Kafka has its end in the ledger, and every update.", audit);
 }
 
 function Ledger({ ledger, balance }) {
