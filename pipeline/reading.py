@@ -41,8 +41,12 @@ async def read_to_end(
 
 
 @asynccontextmanager
-async def consumer(kafka: KafkaSettings, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer(
+    kafka: KafkaSettings, group: str | None = None, wait_ms: int = POLL_MS
+) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer that joins no group and commits nothing. ``group`` is one whose offsets it can look up.
+
+    A broker keeps a fetch for up to ``wait_ms`` while a partition has nothing new, and other fetches behind it.
 
     Raises:
         BrokerUnreachable, CredentialsRefused
@@ -52,7 +56,7 @@ async def consumer(kafka: KafkaSettings, group: str | None = None) -> AsyncItera
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=POLL_MS,
+        fetch_max_wait_ms=wait_ms,
         request_timeout_ms=int(kafka.request_timeout * 1000),
     )
     try:

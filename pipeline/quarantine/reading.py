@@ -21,6 +21,9 @@ from pipeline.topics import QUARANTINE, QUARANTINE_RETRIES
 Advance = Callable[[int], None]
 """Is told how many bodies more were looked at."""
 
+FETCH_WAIT_MS = 10
+"""Only what is there already is read, so a fetch at the end of a partition must not hold up the next partition's."""
+
 _OUTCOMES = tuple(Outcome)
 
 
@@ -76,7 +79,7 @@ class Quarantine:
     @asynccontextmanager
     async def open(cls, kafka: KafkaSettings) -> AsyncIterator[Self]:
         """Raises ``BrokerUnreachable``."""
-        async with consumer(kafka) as client:
+        async with consumer(kafka, wait_ms=FETCH_WAIT_MS) as client:
             yield cls(client, kafka.partitions)
 
     async def spans(self, since: int | None = None) -> list[Span]:

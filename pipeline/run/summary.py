@@ -90,6 +90,9 @@ def where_next(console: Console, stack: Stack) -> None:
     console.rule("where to look next", align="left")
     table = Table.grid(padding=(0, 2))
     table.add_row("console", f"{stack.url('console')}   (token for actions: {stack.console_token})")
+    secret = stack.environment["NORCE_WEBHOOK_SECRETS"]
+    send = f"norce-pipeline send OrderReceivedEvent --set ClientOrderRef=4711 --url {stack.url('webhook')}"
+    table.add_row("an event", f"NORCE_WEBHOOK_SECRETS={secret} {send}")
     table.add_row("Kafka", kafka.bootstrap_servers)
     table.add_row("topics", f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers} norce-pipeline topics list")
     table.add_row("webhook", f"{stack.url('webhook')}/openapi.json, /readyz, /metrics")

@@ -26,6 +26,7 @@ from pipeline.web.accounts import Accounts, Caller
 from pipeline.web.errors import add_handlers
 from pipeline.web.operations import router as operations_router
 from pipeline.web.overview import Overview
+from pipeline.web.quarantine import router as quarantine_router
 from pipeline.web.signing_in import caller, reader
 
 STATIC = Path(__file__).parent / "static"
@@ -107,6 +108,7 @@ def make_app(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups, ac
         return await overview.look()
 
     api.include_router(operations_router(kafka, settings, groups.worker), dependencies=reading)
+    api.include_router(quarantine_router(kafka), dependencies=reading)
     api.include_router(query_router(Things(workers), kafka, groups), dependencies=reading)
     app.include_router(api)
     _document(app, reading_needs_account=settings.reading_needs_account)
@@ -119,7 +121,7 @@ def _document(app: FastAPI, *, reading_needs_account: bool) -> None:
     document = app.openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            acts = method != "get" or path.endswith("/person")
+            acts = method != "get" or path.endswith(("/person", "/body"))
             if "security" in operation and not acts and not reading_needs_account:
                 operation["security"].insert(0, {})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -40,6 +40,13 @@ class NoSuchLetter(Refused):
     """There is no such dead letter."""
 
 
+class NoSuchBody(Refused):
+    """There is no such body in quarantine: none ever was, or it is older than bodies are kept."""
+
+    def __init__(self, places: Iterable[str]) -> None:
+        super().__init__(f"not in quarantine: {', '.join(places)}")
+
+
 class AlreadySettled(Refused):
     """Nothing is left to do about it."""
 
@@ -52,6 +59,7 @@ STATUS: Mapping[type[Exception], int] = {
     NotSignedIn: 401,
     RoleMissing: 403,
     NoSuchLetter: 404,
+    NoSuchBody: 404,
     AlreadySettled: 409,
     NotSetUp: 409,
     NoSuchThing: 404,

@@ -1,18 +1,17 @@
-"""What operators look at and do: dead letters, quarantine, reconciliation, drift, personal values."""
+"""What operators look at and do: dead letters, reconciliation, drift, personal values."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
 import structlog
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
-from pipeline import settings_report, topics
+from pipeline import topics
 from pipeline.dead_letters import commanding, listing
 from pipeline.dead_letters.listing import Filter, Row, Status
 from pipeline.dead_letters.resolutions import How
@@ -20,15 +19,11 @@ from pipeline.domain import OrderKey
 from pipeline.drift.topics import DRIFT
 from pipeline.framing import unframed
 from pipeline.privacy import reading as personal
-from pipeline.quarantine.entries import Filter as QuarantineFilter
-from pipeline.quarantine.entries import Row as QuarantineRow
-from pipeline.quarantine.reading import Quarantine
-from pipeline.quarantine.retrying import Course, Retrier, Rules, Tried
 from pipeline.query.api import After, Limit, UnusableCursor
 from pipeline.query.documents import Problem
 from pipeline.query.things import when
 from pipeline.reading import read_to_end
-from pipeline.settings import ConsoleSettings, KafkaSettings, PrivacySettings, WebhookSettings
+from pipeline.settings import ConsoleSettings, KafkaSettings, PrivacySettings
 from pipeline.web import metrics
 from pipeline.web.accounts import Caller, Role
 from pipeline.web.errors import AlreadySettled, NoSuchLetter, NotSetUp
@@ -67,26 +62,11 @@ class Reason(BaseModel):
     everything: Annotated[bool, Field(description="Drop what waits behind it as well; for a drop alone")] = False
 
 
-class Retry(BaseModel):
-    """What of the quarantine to try again."""
-
-    ids: Annotated[list[str], Field(min_length=1, max_length=200, description="Ids as the list has them")]
-    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
-
-
 class Done(BaseModel):
     """What a command came to."""
 
     done: Annotated[bool, Field(description="False while no worker has carried it out; the command stands")]
     outcome: str
-    message: str
-
-
-class Retried(BaseModel):
-    """What became of bodies that were tried again."""
-
-    published: int
-    refused: int
     message: str
 
 
@@ -109,7 +89,7 @@ def router(kafka: KafkaSettings, settings: ConsoleSettings, worker_group: str) -
         async with reading:
             found = await listing.find(kafka, worker_group, Filter())
         rows = found.rows if settled else listing.open_rows(found.rows)
-        return _listed([_letter(row) for row in reversed(rows)], after, limit, cut=found.cut)
+        return listed([_letter(row) for row in reversed(rows)], after, limit, cut=found.cut)
 
     @routes.get("/dead-letters/{letter}", summary="One dead letter in full")
     async def dead_letter(letter: Letter) -> dict[str, Any]:
@@ -141,31 +121,6 @@ def router(kafka: KafkaSettings, settings: ConsoleSettings, worker_group: str) -
         orders = commanding.drops([await _open(letter)], why.reason, caller.name, everything=why.everything)
         return await _give(orders, "drop", caller)
 
-    @routes.get("/quarantine", summary="Bodies that could not be used")
-    async def quarantine(after: After = None, limit: Limit = 50, settled: bool = False) -> Listed:
-        """The newest first. With ``settled`` also those that were retried."""
-        async with reading:
-            newest, cut = await _quarantined(QuarantineFilter(settled=settled))
-        return _listed(newest, after, limit, cut=cut)
-
-    @routes.post("/quarantine/retry", summary="Try bodies in quarantine again")
-    async def retry(what: Retry, caller: Operator) -> Retried:
-        """Those that fit now are published as events, with the id and time of their receipt."""
-        async with reading, Quarantine.open(kafka) as source:
-            rows, missing = await source.find(what.ids, lambda count: None)
-            if missing:
-                raise NoSuchLetter(f"not in quarantine: {', '.join(missing)}")
-            tried: list[Tried] = []
-            size = TypeAdapter(int).validate_python(settings_report.value(WebhookSettings, "max_body_bytes"))
-            async with Retrier.open(kafka, size, str(caller.name)) as retrier:
-                await Course(Rules(), tried.append, retrier).run(_each(rows))
-        _record("retry", caller, ids=what.ids, reason=what.reason)
-        published = sum([each.event is not None for each in tried])
-        refused = [each.refusal for each in tried if each.refusal is not None]
-        why = f"; still refused: {'; '.join(sorted({f'{each.reason} {each.detail}' for each in refused}))}"
-        message = f"{published} of {len(tried)} published as events{why if refused else ''}"
-        return Retried(published=published, refused=len(refused), message=message)
-
     @routes.get("/reconciliation", summary="Reports of comparisons with Norce")
     async def reconciliation() -> Listed:
         """What each sweep came to, the newest first."""
@@ -184,7 +139,7 @@ def router(kafka: KafkaSettings, settings: ConsoleSettings, worker_group: str) -
             privacy = PrivacySettings()
         except ValueError:
             raise NotSetUp("the console has no keys of the private topics, see NORCE_PRIVACY_*") from None
-        _record("reveal", caller, key=order)
+        record("reveal", caller, key=order)
         return {"values": await personal.reveal(kafka, privacy, order)}
 
     async def _open(letter: str) -> Row:
@@ -199,7 +154,7 @@ def router(kafka: KafkaSettings, settings: ConsoleSettings, worker_group: str) -
 
     async def _give(orders: Sequence[commanding.Order], action: Action, caller: Caller) -> Done:
         (done,) = await commanding.give(kafka, orders, settings.command_timeout)
-        _record(action, caller, letter=orders[0].row.id, key=orders[0].key)
+        record(action, caller, letter=orders[0].row.id, key=orders[0].key)
         if not done.final:
             return Done(done=False, outcome="pending", message="not done yet; a worker that runs carries it out")
         says = f"{done.how.value.replace('_', ' ')}, {done.events} events"
@@ -208,17 +163,6 @@ def router(kafka: KafkaSettings, settings: ConsoleSettings, worker_group: str) -
         elif done.then is not None:
             says += f"; a later event cannot be joined, letter {done.then}"
         return Done(done=True, outcome=done.how.value, message=says)
-
-    async def _quarantined(wanted: QuarantineFilter) -> tuple[list[dict[str, Any]], bool]:
-        newest: list[tuple[int, int, int, dict[str, Any]]] = []
-        cut = False
-        async with Quarantine.open(kafka) as source:
-            async for row in source.rows(await source.spans(), wanted, lambda count: None):
-                entry = row.entry
-                item = (entry.received_at, entry.partition, entry.offset, _entry(row))
-                cut = cut or len(newest) == NEWEST
-                (heapq.heappush if len(newest) < NEWEST else heapq.heappushpop)(newest, item)
-        return [item for *_, item in sorted(newest, reverse=True)], cut
 
     async def _newest(topic: str, by: str) -> list[dict[str, Any]]:
         found: dict[bytes, dict[str, Any]] = {}
@@ -231,7 +175,7 @@ def router(kafka: KafkaSettings, settings: ConsoleSettings, worker_group: str) -
     return routes
 
 
-def _record(action: Action, caller: Caller, **about: Any) -> None:
+def record(action: Action, caller: Caller, **about: Any) -> None:
     """Keep who did what."""
     metrics.ACTIONS.labels(action).inc()
     log.warning("console action", action=action, by=caller.name, **about)
@@ -245,25 +189,9 @@ def _letter(row: Row) -> dict[str, Any]:
     return {**state, **said, "place": place, "releasable": releasable}
 
 
-def _entry(row: QuarantineRow) -> dict[str, Any]:
-    found = row.json()
-    return {
-        "id": found["id"],
-        "state": found["state"],
-        "at": when(found["received_at"]),
-        "asked_type": found["event_type"],
-        **{name: found[name] for name in ("reason", "detail", "where", "bytes", "ce_id")},
-    }
-
-
-def _listed(items: Sequence[dict[str, Any]], after: str | None, limit: int, *, cut: bool) -> Listed:
+def listed(items: Sequence[dict[str, Any]], after: str | None, limit: int, *, cut: bool) -> Listed:
     if after is not None and not (after.isascii() and after.isdecimal() and len(after) < 10):
         raise UnusableCursor
     start = int(after or 0)
     more = str(start + limit) if start + limit < len(items) else None
     return Listed(items=list(items[start : start + limit]), next=more, cut=cut)
-
-
-async def _each(rows: Sequence[QuarantineRow]) -> AsyncIterator[QuarantineRow]:
-    for row in rows:
-        yield row

@@ -52,16 +52,16 @@ class _Stage:
         for metrics in each:
             self.sum.add(metrics)
         self.counts = _counts(name, self.sum)
+        self.lagging = any(True for _ in self.sum.values("norce_pipeline_lag"))
 
     def json(self, rates: Mapping[str, float | None]) -> dict[str, Any]:
-        lagging = any(True for _ in self.sum.values("norce_pipeline_lag"))
         return {
             "name": self.name,
             "title": TITLES[self.name],
             "processes": list(self.processes),
             "counts": self.counts,
             "rates": {name: None if rate is None else round(rate, 2) for name, rate in rates.items()},
-            "lag": self.sum.total("norce_pipeline_lag") if lagging else None,
+            "lag": self.sum.total("norce_pipeline_lag") if self.lagging else None,
             "pending": self.sum.total("norce_pipeline_updates_pending") if self.name.startswith("sink-") else None,
             "oldest_seconds": _oldest(self.name, self.each),
             "errors": _errors(self.name, self.sum),
@@ -103,6 +103,7 @@ class Overview:
                     if name.startswith("sink-")
                 },
             },
+            "balance": _balance(list(stages.values())),
             "parked_keys": worker.total("norce_pipeline_parked_keys"),
             "parked_events": worker.total("norce_pipeline_parked_events"),
         }
@@ -129,6 +130,38 @@ class Overview:
         before = self._past[0] if self._past else None
         self._past.append(look)
         return before
+
+
+def _balance(stages: Sequence[_Stage]) -> dict[str, Any]:
+    """What has no end yet, as far as the gauges of the workers and the sinks tell.
+
+    ``waiting`` are records of the workers' input whose offset is not committed, and an offset is committed only once
+    the event's end is in the ledger; ``unsent`` the same of the sinks, ``parked`` events of parked keys. ``skipped``
+    are offsets that Kafka had deleted before they were read: lost. Null where a process that would know is silent, not
+    ready, or has looked at no partition yet. Whether each entry of the ledger is right is beyond metrics:
+    ``norce-pipeline audit`` compares ids.
+    """
+    told = [stage for stage in stages if stage.name == "worker" or stage.name.startswith("sink-")]
+    silent = {stage.name for stage in told if not stage.processes or not all(map(_ready, stage.processes))}
+
+    def total(series: str, *, workers: bool) -> int | None:
+        """Over the workers, or over the sinks."""
+        asked = [stage for stage in told if (stage.name == "worker") is workers]
+        if any(stage.name in silent or not stage.lagging for stage in asked) or not asked:
+            return None
+        return sum(stage.sum.total(series) for stage in asked)
+
+    return {
+        "silent": [TITLES[stage.name] for stage in told if stage.name in silent],
+        "waiting": total("norce_pipeline_lag", workers=True),
+        "parked": total("norce_pipeline_parked_events", workers=True),
+        "unsent": total("norce_pipeline_lag", workers=False),
+        "skipped": sum(stage.sum.total("norce_pipeline_skipped_offsets") for stage in told),
+    }
+
+
+def _ready(process: Mapping[str, Any]) -> bool:
+    return bool(process["up"] and process["ready"])
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -10,6 +10,7 @@ import pytest
 from pipeline import topics
 from tests.pipeline.system import System
 from tests.query.conftest import Api, newest
+from tests.support.kafka import read_all
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -42,9 +43,23 @@ async def test_personal_values_are_shown_to_the_role_alone_and_who_looked_is_rec
     shown = (await api.get(f"/orders/{key}/person", token=api.token)).json()["values"]
     assert shown["email"]
     log = [json.loads(line) for line in system.stack.processes["console"].log.read_text().splitlines()]
-    (looked,) = [line for line in log if line.get("action") == "reveal"]
+    (looked,) = [line for line in log if line.get("action") == "reveal" and "key" in line]
     assert (looked["by"], looked["key"]) == ("local", key)
     assert shown["email"][0] not in system.stack.processes["console"].log.read_text()
+
+
+async def test_a_body_is_shown_as_it_came_to_the_role_alone_and_who_looked_is_recorded(
+    system: System, api: Api
+) -> None:
+    record = next(one for one in await read_all(system.servers, topics.QUARANTINE) if b"Email" in (one.value or b""))
+    place = f"{record.partition}:{record.offset}"
+    refused = await api.get(f"/quarantine/{place}/body")
+    assert (refused.status_code, refused.json()["error"]) == (401, "NotSignedIn")
+    shown = (await api.get(f"/quarantine/{place}/body", token=api.token)).json()["body"]
+    assert shown == record.value.decode()
+    log = [json.loads(line) for line in system.stack.processes["console"].log.read_text().splitlines()]
+    (looked,) = [line for line in log if line.get("quarantine") == place]
+    assert (looked["action"], looked["by"]) == ("reveal", "local")
 
 
 async def test_of_an_order_that_names_nobody_that_is_said(api: Api) -> None:

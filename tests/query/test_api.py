@@ -121,6 +121,9 @@ async def test_open_alerts_are_those_of_the_alerts_topic_by_kind_and_client(syst
         ("/search", 422, "InvalidRequest"),
         ("/nothing/1", 422, "InvalidRequest"),
         ("/dead-letters/nobody", 404, "NoSuchLetter"),
+        ("/quarantine/0:999999", 404, "NoSuchBody"),
+        ("/quarantine/999:0", 404, "NoSuchBody"),
+        ("/quarantine/nonsense", 422, "InvalidRequest"),
     ],
 )
 async def test_what_cannot_be_answered_is_named(api: Api, path: str, status: int, error: str) -> None:
@@ -143,10 +146,38 @@ async def test_the_overview_shows_every_stage_and_a_ledger_that_balances(system:
         assert sum(ended.values()) == sum(update["target"] == target for update in updates)
 
 
+async def test_the_overview_says_that_nothing_waits_once_everything_has_its_end(api: Api) -> None:
+    balance = (await api.found("/overview"))["balance"]
+    assert balance == {"silent": [], "waiting": 0, "parked": 0, "unsent": 0, "skipped": 0}
+
+
+async def test_a_body_in_quarantine_is_shown_with_its_headers_and_without_persons(system: System, api: Api) -> None:
+    records = {f"{one.partition}:{one.offset}": one for one in await read_all(system.servers, topics.QUARANTINE)}
+    items = await api.all("/quarantine", limit=50)
+    assert {item["id"] for item in items} == set(records)
+    for item in items:
+        shown, record = await api.found(f"/quarantine/{item['id']}"), records[item["id"]]
+        assert {name: shown[name] for name in item} == item
+        assert (shown["topic"], f"{shown['partition']}:{shown['offset']}") == (topics.QUARANTINE, item["id"])
+        assert shown["headers"] == {name: value.decode() for name, value in record.headers}
+        told = json.dumps(shown["body"], ensure_ascii=False)
+        assert [person for person in _persons(record.value) if person in told] == []
+
+
 async def test_the_api_is_described_and_the_description_is_valid(api: Api) -> None:
     document = await api.found("/openapi.json")
     validate(document)
     assert {f"/api/v1/{path}" for path in ("search", "alerts", "{kind}", "{kind}/{key}")} <= set(document["paths"])
+
+
+def _persons(value: bytes | None) -> set[str]:
+    """What a body says of a person, if it is an object."""
+    try:
+        body = json.loads(value or b"")
+    except ValueError:
+        return set()
+    names = ("Email", "CellPhone", "FirstName", "LastName")
+    return {body[name] for name in names if body.get(name)} if isinstance(body, dict) else set()
 
 
 async def test_nothing_is_shown_of_a_person_without_an_account(system: System, api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
@@ -262,10 +263,18 @@ def dead_letters(now: datetime) -> list[Json]:
     ]
 
 
+def parked(now: datetime) -> Json:
+    """What a record tells of the dead letter that it waits behind."""
+    names = ("letter", "event_type", "error", "reason", "since", "waiting")
+    return {"event_id": id_of("event", PARKED), **{name: dead_letters(now)[0][name] for name in names}}
+
+
 def quarantine(now: datetime) -> list[Json]:
     return [
         {
-            "id": f"norce.quarantine/{place % 12}/{place}",
+            "id": f"{place % 12}:{place}",
+            "ce_id": id_of("body", place),
+            "bytes": 512 + place,
             "asked_type": ["OrderConfirmedEvent", "OrderRefundedEvent", HOSTILE][place % 3],
             "reason": ["wrong_fields", "unknown_type", "not_json"][place % 3],
             "detail": ["a number was expected", "the catalogue has no such type", HOSTILE][place % 3],
@@ -275,6 +284,24 @@ def quarantine(now: datetime) -> list[Json]:
         }
         for place in range(120)
     ]
+
+
+BODY = '{"OrderNo": "SO11000009", "Email": "maja@example.com", "Payment": {"Amount": "ten"}}'
+
+
+def body(place: int, now: datetime) -> Json:
+    """All of a body of the list, masked."""
+    found = quarantine(now)[place]
+    tries = {"by": "anna", "outcome": "still_refused", "event_type": "OrderConfirmedEvent", "event": None}
+    refusal = {"reason": "wrong_fields", "detail": "a number was expected", "where": "Payment.Amount"}
+    return found | {
+        "topic": "norce.quarantine",
+        "partition": place % 12,
+        "offset": place,
+        "headers": {"ce_id": found["ce_id"], "norce_reason": found["reason"], "norce_where": found["where"]},
+        "body": "***" if place % 3 == 2 else json.loads(BODY) | {"Email": "***"},
+        "retries": [{"at": rfc3339(now), **tries, "refusal": refusal}] if place % 2 == 0 else [],
+    }
 
 
 def sweeps(now: datetime) -> list[Json]:
@@ -346,7 +373,7 @@ def product(now: datetime) -> Json:
     }
 
 
-def overview(now: datetime, look: int, silent: bool) -> Json:
+def overview(now: datetime, look: int, silent: bool, balance: Json | None = None) -> Json:
     """The stages at the ``look``-th look; ``silent``: the Checkout sink does not answer."""
     wave = [0, 3, 5, 4, 1, -2, -4, -3][look % 8]
 
@@ -402,12 +429,20 @@ def overview(now: datetime, look: int, silent: bool) -> Json:
         "at": rfc3339(now),
         "stages": stages,
         "ledger": {
-            "events": {"applied": done - 40, "duplicate": 37, "ignored": 2, "quarantined": 3, "pending": 12},
+            "events": {"applied": done - 40, "duplicate": 37, "ignored": 2, "poison": 2, "parked": 4},
             "updates": {
                 "connect": {"delivered": 311, "unchanged": 40, "superseded": 12},
                 "checkout": {"delivered": 402, "superseded": 90, "no_order": 22, "dead": 2},
             },
         },
+        "balance": {
+            "silent": ["Checkout sink"] if silent else [],
+            "waiting": 12,
+            "parked": 6,
+            "unsent": None if silent else 0,
+            "skipped": 0,
+        }
+        | (balance or {}),
         "parked_keys": 2,
         "parked_events": 6,
     }

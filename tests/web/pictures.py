@@ -30,6 +30,7 @@ VIEWS = {
     "dead-letters": "#/dead-letters",
     "letter": LETTER,
     "quarantine": "#/quarantine",
+    "body": "#/quarantine/0:0",
     "reconciliation": "#/reconciliation",
     "drift": "#/drift",
     "nothing": "#/search?q=SO-404",

@@ -35,6 +35,7 @@ class Console:
         self.clock = clock
         self.reset()
         self.address = ""
+        self.routes: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -47,6 +48,8 @@ class Console:
         """Everything answers 500 with a body that is no JSON."""
         self.silent = False
         """The Checkout sink does not answer."""
+        self.balance: Json = {}
+        """What differs in the balance of the ledger."""
         self.empty = False
         self.accounts = True
         self.reading_needs_account = False
@@ -82,6 +85,8 @@ class Console:
                 web.get(f"{api}/dead-letters/{{letter}}", self._dead_letter),
                 web.post(f"{api}/dead-letters/{{letter}}/{{verb:release|drop}}", self._settle),
                 web.get(f"{api}/quarantine", self._quarantine),
+                web.get(f"{api}/quarantine/{{place}}", self._body),
+                web.get(f"{api}/quarantine/{{place}}/body", self._reveal),
                 web.post(f"{api}/quarantine/retry", self._retry),
                 web.get(f"{api}/reconciliation", self._reports),
                 web.get(f"{api}/drift", self._reports),
@@ -94,6 +99,7 @@ class Console:
             ]
         )
         app.on_response_prepare.append(self._police)
+        self.routes = [resource.canonical for resource in app.router.resources()]
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -143,7 +149,7 @@ class Console:
 
     async def _overview(self, request: web.Request) -> web.Response:
         self.looks += 1
-        return web.json_response(data.overview(self.clock(), self.looks, self.silent))
+        return web.json_response(data.overview(self.clock(), self.looks, self.silent, self.balance))
 
     async def _search(self, request: web.Request) -> web.Response:
         wanted = request.query["q"]
@@ -165,12 +171,12 @@ class Console:
         number = data.number_of(f"{data.CLIENT}:{data.SHOP}:{wanted.removeprefix('SO')}")
         return [] if number is None else [hit(data.order_key(number), matched, data.order(number, now))]
 
-    def _paged(self, request: web.Request, items: list[Json]) -> web.Response:
+    def _paged(self, request: web.Request, items: list[Json], **more_said: Any) -> web.Response:
         after, limit = int(request.query.get("after", 0)), int(request.query.get("limit", 50))
         page = [] if self.empty else items[after : after + limit]
         more = after + limit < len(items) and not self.empty
         following = str(after + limit) if more else None
-        return web.json_response({"items": page, "next": following, "total": len(items), "cut": False})
+        return web.json_response({"items": page, "next": following} | more_said)
 
     async def _list(self, request: web.Request) -> web.Response:
         kind, now = request.match_info["kind"], self.now
@@ -196,10 +202,10 @@ class Console:
         if kind != "orders" or number is None:
             return refusal(404, "UnknownKey", f"No {kind} record has the key {key}.")
         if number == data.NOTHING_YET:
-            parked = {"key": key, **data.dead_letters(self.now)[0]}
+            parked = data.parked(self.now)
             return web.json_response(found | {"record": None, "parked": parked})
         if number == data.PARKED:
-            found["parked"] = {"key": key, **data.dead_letters(now)[0]}
+            found["parked"] = data.parked(now)
         return web.json_response(found | {"record": data.order(number, now)})
 
     async def _timeline(self, request: web.Request) -> web.Response:
@@ -217,11 +223,13 @@ class Console:
     async def _alerts(self, request: web.Request) -> web.Response:
         wanted = [(name, request.query[name]) for name in ("kind", "severity") if name in request.query]
         found = [alert for alert in data.alerts(self.now) if all(alert[name] == value for name, value in wanted)]
-        return self._paged(request, [] if self.empty else found)
+        shown = [] if self.empty else found
+        return self._paged(request, shown, total=len(shown))
 
     async def _dead_letters(self, request: web.Request) -> web.Response:
         settled = {place.rsplit("/", 1)[0] for place, _ in self.acted}
-        return self._paged(request, [item for item in data.dead_letters(self.now) if item["letter"] not in settled])
+        left = [item for item in data.dead_letters(self.now) if item["letter"] not in settled]
+        return self._paged(request, left, cut=False)
 
     async def _dead_letter(self, request: web.Request) -> web.Response:
         for place in range(4):
@@ -241,7 +249,20 @@ class Console:
         return web.json_response({"done": True, "outcome": f"{verb}d", "message": message})
 
     async def _quarantine(self, request: web.Request) -> web.Response:
-        return self._paged(request, data.quarantine(self.now))
+        return self._paged(request, data.quarantine(self.now), cut=False)
+
+    async def _body(self, request: web.Request) -> web.Response:
+        for place, item in enumerate(data.quarantine(self.now)):
+            if item["id"] == request.match_info["place"]:
+                return web.json_response(data.body(place, self.now))
+        return refusal(404, "NoSuchBody", "not in quarantine")
+
+    async def _reveal(self, request: web.Request) -> web.Response:
+        name, roles = self._account(request)
+        if "privacy" not in roles:
+            return refusal(403, "RoleMissing", "that needs the role privacy")
+        self.persons_seen.append((str(name), request.match_info["place"]))
+        return web.json_response({"body": data.BODY})
 
     async def _retry(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -252,4 +273,4 @@ class Console:
 
     async def _reports(self, request: web.Request) -> web.Response:
         make = data.sweeps if request.path.endswith("reconciliation") else data.drift
-        return web.json_response({"items": [] if self.empty else make(self.now)})
+        return web.json_response({"items": [] if self.empty else make(self.now), "next": None, "cut": False})

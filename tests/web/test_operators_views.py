@@ -75,13 +75,27 @@ def test_releasing_a_letter_says_what_it_will_do_wants_a_reason_and_shows_the_ou
 
 def test_dropping_a_letter_says_that_it_is_for_good(visit: Open, console: Console) -> None:
     page = visit(LETTER, token="operator-token")
-    page.get_by_role("button", name="Drop").click()
+    page.get_by_role("button", name="Drop …", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("given up for good")
     dialog.get_by_label("Reason").fill("a test order")
     dialog.get_by_role("button", name="Drop for good").click()
     expect(dialog).to_contain_text("Dropped; 3 events were joined.")
     assert console.acted == [(f"{data.letter_id(0)}/drop", {"reason": "a test order"})]
+
+
+def test_dropping_everything_behind_a_letter_says_how_many_events_that_is(visit: Open, console: Console) -> None:
+    page = visit(LETTER, token="operator-token")
+    page.get_by_role("button", name="Drop everything behind it too").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_have_accessible_name("Drop all 4 events?")
+    expect(dialog).to_contain_text("the 3 events that wait behind it are given up for good")
+    dialog.get_by_label("Reason").fill("a test order")
+    dialog.get_by_role("button", name="Drop all for good").click()
+    expect(dialog.get_by_role("status")).to_be_visible()
+    assert console.acted == [(f"{data.letter_id(0)}/drop", {"reason": "a test order", "everything": True})]
+    page = visit(f"#/dead-letters/{data.letter_id(1)}", token="operator-token")
+    expect(page.get_by_role("button", name="Drop")).to_have_count(1)  # nothing waits behind this one
 
 
 def test_an_action_that_no_worker_carried_out_yet_says_so(visit: Open, console: Console) -> None:
@@ -109,7 +123,7 @@ def test_a_letter_without_a_key_can_be_dropped_only(visit: Open) -> None:
 
 def test_a_dialog_that_is_left_does_nothing_and_gives_the_focus_back(visit: Open, console: Console) -> None:
     page = visit(LETTER, token="operator-token")
-    drop = page.get_by_role("button", name="Drop")
+    drop = page.get_by_role("button", name="Drop …", exact=True)
     for leave in ("Escape", "Cancel"):
         drop.click()
         page.get_by_label("Reason").fill("not after all")
@@ -137,8 +151,8 @@ def test_chosen_bodies_of_the_quarantine_are_retried(visit: Open, console: Conso
     page = visit("#/quarantine", token="operator-token")
     retry = page.get_by_role("button", name="Retry")
     expect(retry).to_be_disabled()
-    page.get_by_label("Choose norce.quarantine/0/0").check()
-    page.get_by_label("Choose norce.quarantine/1/1", exact=True).check()
+    page.get_by_label("Choose 0:0", exact=True).check()
+    page.get_by_label("Choose 1:1", exact=True).check()
     retry.click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Retry 2 bodies?")
@@ -147,10 +161,50 @@ def test_chosen_bodies_of_the_quarantine_are_retried(visit: Open, console: Conso
     dialog.get_by_role("button", name="Retry", exact=True).click()
     expect(dialog).to_contain_text("1 of 2 published as events")
     [(place, body)] = console.acted
-    assert (place, sorted(body["ids"])) == ("quarantine/retry", ["norce.quarantine/0/0", "norce.quarantine/1/1"])
+    assert (place, sorted(body["ids"])) == ("quarantine/retry", ["0:0", "1:1"])
     assert body["reason"] == "the model knows the field now"
     dialog.get_by_role("button", name="Close").click()
     expect(retry).to_be_disabled()
+
+
+def test_a_body_says_what_is_wrong_and_where_and_what_was_tried(visit: Open) -> None:
+    page = visit("#/quarantine")
+    page.get_by_role("link", name="0:0", exact=True).click()
+    expect(page.get_by_role("heading", name="OrderConfirmedEvent", level=1)).to_be_visible()
+    why = page.get_by_role("region", name="Wrong fields")
+    for text in ("a number was expected", "Payment.Amount", "norce.quarantine", "512 bytes", "needs the role operator"):
+        expect(why).to_contain_text(text)
+    expect(page.get_by_role("region", name="Headers")).to_contain_text("norce_where")
+    expect(page.get_by_role("region", name="What was tried")).to_contain_text("anna")
+    expect(page.get_by_role("region", name="Body")).to_contain_text('"Email": "***"')
+    page = visit("#/quarantine/2:2")
+    expect(page.get_by_role("region", name="Body")).to_contain_text("It is hidden as a whole")
+
+
+def test_a_body_is_shown_as_it_came_to_the_role_alone_and_only_when_asked_for(visit: Open, console: Console) -> None:
+    page = visit("#/quarantine/0:0", token="operator-token")
+    content = page.get_by_role("region", name="Body")
+    expect(content).to_contain_text("needs the role privacy")
+    expect(content.get_by_role("button")).to_have_count(0)
+    page = visit("#/quarantine/0:0", token="privacy-token")
+    content = page.get_by_role("region", name="Body")
+    expect(content).to_contain_text("***")
+    assert console.persons_seen == []
+    content.get_by_role("button", name="Show it as it came").click()
+    expect(content).to_contain_text("maja@example.com")
+    assert console.persons_seen == [("per", "0:0")]
+
+
+def test_a_body_can_be_retried_from_its_own_page(visit: Open, console: Console) -> None:
+    page = visit("#/quarantine/0:0", token="operator-token")
+    page.get_by_role("button", name="Retry").click()
+    page.get_by_label("Reason").fill("the model knows it now")
+    page.get_by_role("dialog").get_by_role("button", name="Retry", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_role("status")).to_be_visible()
+    assert console.acted == [("quarantine/retry", {"ids": ["0:0"], "reason": "the model knows it now"})]
+    page = visit("#/quarantine/4:4", token="operator-token")
+    expect(page.get_by_text("nothing is left to do about it")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry")).to_have_count(0)
 
 
 def test_the_quarantine_is_paged_and_all_of_a_page_can_be_chosen(visit: Open) -> None:

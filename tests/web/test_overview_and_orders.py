@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -43,6 +44,31 @@ def test_the_overview_says_how_every_event_and_update_ended(visit: Open) -> None
     expect(ledger).to_contain_text("Updates for Checkout 516")
     for text in ("Delivered 402", "Superseded 90", "No order there 22", "Dead 2"):
         expect(ledger).to_contain_text(text)
+
+
+@pytest.mark.parametrize(
+    ("balance", "said"),
+    [
+        (
+            {},
+            "6 events of parked keys have no end until somebody releases or drops them. Besides, 12 records",
+        ),
+        ({"parked": 0}, "Under way: 12 records not joined yet."),
+        ({"parked": 0, "unsent": 1}, "12 records not joined yet, 1 record of updates not worked through yet"),
+        ({"parked": 0, "waiting": 0}, "Every event that is in Kafka has its end in the ledger, and every update."),
+        ({"parked": 0, "waiting": 0, "skipped": 2}, "2 records missing: Kafka had deleted them"),
+        ({"waiting": None}, "Nothing can be said: no worker has told yet"),
+        (
+            {"silent": ["Worker"], "waiting": None},
+            "while not every process of these is ready: Worker",
+        ),
+    ],
+)
+def test_the_overview_says_of_the_ledger_what_the_counts_prove(
+    visit: Open, console: Console, balance: dict[str, Any], said: str
+) -> None:
+    console.balance = balance
+    expect(visit().get_by_role("region", name="Ledger")).to_contain_text(said)
 
 
 def test_the_overview_stays_up_to_date_without_building_its_parts_anew(visit: Open, console: Console) -> None:

@@ -12,7 +12,7 @@ import { Entity } from "./views/entity.js";
 import { List } from "./views/lists.js";
 import { Order } from "./views/order.js";
 import { Overview } from "./views/overview.js";
-import { Quarantine } from "./views/quarantine.js";
+import { Body, Quarantine } from "./views/quarantine.js";
 import { Reconciliation } from "./views/reconciliation.js";
 import { Search } from "./views/search.js";
 import { SignIn } from "./views/sign_in.js";
@@ -53,6 +53,7 @@ function view({ parts }) {
   if (Object.hasOwn(KINDS, first) && second) return [first === "orders" ? Order : Entity, second];
   if (Object.hasOwn(KINDS, first)) return [List, KINDS[first][0]];
   if (first === "dead-letters") return second ? [DeadLetter, "Dead letter"] : [DeadLetters, "Dead letters"];
+  if (first === "quarantine" && second) return [Body, "Body in quarantine"];
   return Object.hasOwn(PAGES, first) ? PAGES[first] : [Nowhere, "Not found"];
 }
 

@@ -76,3 +76,12 @@ export function eventWords(type) {
   const spaced = bare.replaceAll(/([a-z])([A-Z])/g, "$1 $2");
   return spaced.charAt(0) + spaced.slice(1).toLowerCase();
 }
+
+/** JSON with line breaks; anything else as it is. */
+export function pretty(value) {
+  try {
+    return JSON.stringify(typeof value === "string" ? JSON.parse(value) : value, null, 2);
+  } catch {
+    return String(value);
+  }
+}

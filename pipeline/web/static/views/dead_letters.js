@@ -1,7 +1,7 @@
 // Events that could not be joined and updates that Norce refused: why, what waits behind them, and what can be done.
 import { call, path, withQuery } from "../api.js";
 import { Action, NeedsRole } from "../action.js";
-import { count, eventWords, words } from "../format.js";
+import { count, eventWords, pretty, words } from "../format.js";
 import { html } from "../html.js";
 import { Empty, Load } from "../load.js";
 import { Badge, Copy, Facts, Pages, Section, Table, Title, Value, When } from "../parts.js";
@@ -90,26 +90,20 @@ function Part({ id, title, value }) {
   return html`<${Section} id=${id} title=${title}><${Value} value=${value} /><//>`;
 }
 
-/** JSON with line breaks; anything else as it is. */
-function pretty(value) {
-  try {
-    return JSON.stringify(typeof value === "string" ? JSON.parse(value) : value, null, 2);
-  } catch {
-    return String(value);
-  }
-}
-
 function Buttons({ letter, me, resource }) {
   if (!UNSETTLED.includes(letter.state)) return html`<p class="quiet">Nothing is left to do about it.</p>`;
   if (!me.roles.includes("operator")) {
     return html`<${NeedsRole} me=${me} role="operator" what="releasing and dropping" />`;
   }
-  const run = (verb) => (reason) => call(`${resource}/${verb}`, { method: "POST", body: { reason } });
+  const run = (verb, how) => (reason) => call(`${resource}/${verb}`, { method: "POST", body: { reason, ...how } });
   return html`<div class="buttons start">
       ${letter.releasable !== false && html`<${Action} label="Release …" icon="go" title="Release this letter?"
         confirm="Release" explain=${releasing(letter)} run=${run("release")} done=${toTheList} />`}
       <${Action} label="Drop …" icon="stop" tone="danger" title="Drop this letter?"
         confirm="Drop for good" explain=${dropping(letter)} run=${run("drop")} done=${toTheList} />
+      ${letter.state === "parked" && letter.waiting > 0 && html`<${Action} label="Drop everything behind it too …"
+        icon="stop" tone="danger" title=${`Drop all ${count(letter.waiting + 1)} events?`} confirm="Drop all for good"
+        explain=${droppingAll(letter)} run=${run("drop", { everything: true })} done=${toTheList} />`}
     </div>
     ${letter.releasable === false && html`<p class="quiet">
       It names no key to be joined under, so it can be dropped only.</p>`}`;
@@ -142,4 +136,13 @@ function dropping({ state, key, letter, waiting }) {
   const then = waiting === 1 ? "The event that waits is" : `The ${count(waiting)} events that wait behind it are`;
   return html`<p>The event of <code>${key}</code> is <b>given up for good</b>: the record will never know of it.
       ${waiting > 0 && ` ${then} then joined in order.`}</p>${kept}`;
+}
+
+/** What dropping it and all that waits behind it will do, in plain words. */
+function droppingAll({ key, waiting }) {
+  const behind = waiting === 1 ? "the event that waits" : `the ${count(waiting)} events that wait`;
+  return html`<p>The event of <code>${key}</code> and ${behind} behind it are <b>given up for good</b>, and so is what
+      joins the queue until a worker has carried this out. The record will never know of them.</p>
+    <p>Later events of the key are joined again, onto what the record was before.</p>
+    <p>What was dropped stays named in the log of resolutions.</p>`;
 }

@@ -61,7 +61,7 @@ function Flow({ data, curves, alerts }) {
     ${beside.length > 0 && html`<section aria-labelledby="beside">
       <h2 id="beside" class="small">Beside the flow</h2><div class="beside">${beside.map(card)}</div>
     </section>`}
-    <${Ledger} ledger=${data.ledger} />
+    <${Ledger} ledger=${data.ledger} balance=${data.balance} />
     <p class="quiet small">As of <${When} at=${data.at} exact />.</p>`;
 }
 
@@ -173,10 +173,42 @@ function Curve({ values }) {
   </svg>`;
 }
 
-function Ledger({ ledger }) {
+/** What the gauges prove of the ledger, in one sentence, and what to look at. */
+function Statement({ balance }) {
+  const { silent, waiting, parked, unsent, skipped } = balance;
+  const open = [
+    waiting > 0 && `${many(waiting, "record")} not joined yet`,
+    unsent > 0 && `${many(unsent, "record")} of updates not worked through yet`,
+  ].filter(Boolean);
+  const audit = html`<span class="quiet small"> <code>norce-pipeline audit</code> compares all of it, id by id.</span>`;
+  const say = (tone, icon, ...parts) => html`<${Banner} tone=${tone} icon=${icon}>${parts}<//>`;
+  if (skipped > 0) {
+    return say("bad", "stop", html`<b>${many(skipped, "record")} missing</b>: Kafka had deleted them before they were
+      read. See the runbook <code>NorceOffsetsSkipped</code>; <code>norce-pipeline reconcile</code> asks Norce again.`);
+  }
+  if (silent.length > 0) {
+    const text = `Nothing can be said while not every process of these is ready: ${silent.join(", ")}.`;
+    return say("warn", "clock", text, audit);
+  }
+  if (waiting === null || unsent === null) {
+    const unknown = waiting === null ? "worker" : "sink";
+    return say("warn", "clock", `Nothing can be said: no ${unknown} has told yet how far it is.`, audit);
+  }
+  if (parked > 0) {
+    const text = `${many(parked, "event")} of parked keys ${parked === 1 ? "has" : "have"} no end`;
+    const more = open.length > 0 ? ` Besides, ${open.join(", ")}.` : "";
+    const letters = html`<a href="#/dead-letters">${text}</a>`;
+    return say("bad", "stop", letters, ` until somebody releases or drops them.${more}`, audit);
+  }
+  if (open.length > 0) return say("info", "clock", `Under way: ${open.join(", ")}.`, audit);
+  return say("good", "check", "Every event that is in Kafka has its end in the ledger, and every update.", audit);
+}
+
+function Ledger({ ledger, balance }) {
   const targets = Object.entries(ledger?.updates ?? {});
   const title = (target) => `Updates for ${APIS[target] ?? words(target)}`;
   return html`<${Section} id="ledger" title="Ledger" note="How every event and every update for Norce ended">
+    <${Statement} balance=${balance} />
     <${Balance} title="Events" outcomes=${ledger?.events ?? {}} />
     ${targets.map(([name, outcomes]) => html`<${Balance} key=${name} title=${title(name)} outcomes=${outcomes} />`)}
   <//>`;

@@ -1,15 +1,17 @@
 // Bodies that fit no event model. Chosen ones are tried again as the connector would take them now.
-import { call, withQuery } from "../api.js";
+import { call, path, withQuery } from "../api.js";
 import { Action, NeedsRole } from "../action.js";
-import { NONE, words } from "../format.js";
+import { count, NONE, pretty, words } from "../format.js";
 import { Component, html } from "../html.js";
 import { Empty, Load } from "../load.js";
-import { Badge, Pages, Table, Title, When } from "../parts.js";
+import { Badge, Copy, Facts, Pages, Section, Table, Title, Value, When } from "../parts.js";
+import { link } from "../route.js";
 
 const LIMIT = 50;
 const TAKEN = "retried"; // what this state is in is an event by now
+const HIDDEN = "***"; // stands for a body that is hidden as a whole
 
-const PLACE = { title: "Place", cell: (item) => html`<code>${item.id}</code>` };
+const PLACE = { title: "Place", cell: (item) => html`<a href=${link(["quarantine", item.id])}>${item.id}</a>` };
 const COLUMNS = [
   { title: "Posted as", cell: (item) => item.asked_type || NONE },
   { title: "Reason", cell: reason, wide: true },
@@ -103,4 +105,77 @@ function retrying(number) {
     </p>
     <p>What fits becomes an event with its own id and time of receipt, and is joined like any other. What still does not
       fit stays here, with the reason it has now. Retrying twice counts once.</p>`;
+}
+
+export function Body({ route, me }) {
+  const resource = path("quarantine", route.parts[1]);
+  return html`<${Load} resource=${resource} what="the body"
+    show=${(item, reload) => html`<${Whole} item=${item} me=${me} resource=${resource} reload=${reload} />`} />`;
+}
+
+function Whole({ item, me, resource, reload }) {
+  const run = async (reason) => {
+    const answer = await call("quarantine/retry", { method: "POST", body: { ids: [item.id], reason } });
+    return { message: answer.message, done: answer.refused === 0 };
+  };
+  return html`<${Title} over="Body in quarantine" aside=${state(item)}>${item.asked_type || item.id}<//>
+    <${Section} id="why" title=${words(item.reason)}>
+      <p>${item.detail}</p>
+      <${Facts} facts=${[
+        ["Where in it", item.where && html`<code>${item.where}</code>`],
+        ["Received", html`<${When} at=${item.at} exact />`],
+        ["Posted as", item.asked_type],
+        ["Topic", item.topic],
+        ["Partition and offset", html`<${Copy} text=${item.id} />`],
+        ["Id", item.ce_id && html`<${Copy} text=${item.ce_id} />`],
+        ["Size", `${count(item.bytes)} bytes`],
+      ]} />
+      ${item.state === TAKEN && html`<p class="quiet">It is an event by now; nothing is left to do about it.</p>`}
+      ${item.state !== TAKEN && me.roles.includes("operator") && html`<div class="buttons start">
+        <${Action} label="Retry …" icon="repeat" confirm="Retry" title="Retry this body?" explain=${retrying(1)}
+          run=${run} done=${reload} />
+      </div>`}
+      <${NeedsRole} me=${me} role="operator" what="retrying" />
+    <//>
+    <${Content} masked=${item.body} me=${me} resource=${resource} />
+    <${Section} id="headers" title="Headers"><${Table} caption="Headers" keyOf=${([name]) => name}
+      rows=${Object.entries(item.headers)} columns=${HEADERS} /><//>
+    ${item.retries.length > 0 && html`<${Section} id="retries" title="What was tried">
+      <${Value} value=${item.retries} />
+    <//>`}`;
+}
+
+const HEADERS = [
+  { title: "Name", cell: ([name]) => html`<code>${name}</code>` },
+  { title: "Value", cell: ([, value]) => value, wide: true },
+];
+
+/** The body, masked until somebody who may asks for it as it came. */
+class Content extends Component {
+  state = { body: null, error: null, asking: false };
+
+  reveal = async () => {
+    this.setState({ asking: true, error: null });
+    try {
+      const { body } = await call(`${this.props.resource}/body`);
+      this.setState({ body, asking: false });
+    } catch (error) {
+      this.setState({ error: error.message, asking: false });
+    }
+  };
+
+  render({ masked, me }, { body, error, asking }) {
+    const may = me.roles.includes("privacy");
+    const note = body === null ? "Personal data is masked" : "As it came; that you looked is recorded";
+    return html`<${Section} id="body" title="Body" note=${note}>
+      ${body === null && masked === HIDDEN && html`<p>It is no JSON object, so nobody can tell what in it is personal.
+        It is hidden as a whole.</p>`}
+      <pre tabindex="0" aria-label="Body">${pretty(body ?? masked)}</pre>
+      ${may && body === null && html`<div class="buttons start">
+        <button type="button" disabled=${asking} onClick=${this.reveal}>Show it as it came</button>
+        <span class="quiet small">That you looked is recorded.</span></div>`}
+      ${me.known && !may && html`<p class="quiet">Masked. Seeing it as it came needs the role <b>privacy</b>.</p>`}
+      ${error && html`<p class="error" role="alert">${error}</p>`}
+    <//>`;
+  }
 }
