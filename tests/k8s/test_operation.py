@@ -103,7 +103,7 @@ def test_users_are_those_of_the_code() -> None:
 
 
 def test_every_pod_has_a_user_of_its_own_at_kafka(overlay: Overlay) -> None:
-    people = {f"norce-{command}" for command in ("audit", "dead-letters", "replay", "quarantine", "persons")}
+    people = {f"norce-{command}" for command in ("audit", "dead-letters", "replay", "quarantine", "persons", "rebuild")}
     others = {"norce-keda", *people}
 
     assert {f"norce-{name}" for name in overlay.workloads} | others == set(overlay.of("KafkaUser"))
