@@ -43,11 +43,13 @@ class Access:
     """Topics of the prefix, and sees how they are configured."""
     watches: bool = False
     """How far behind groups of the prefix are."""
+    remakes: frozenset[str] = frozenset()
+    """Topics that it deletes and makes again."""
 
     @property
     def topics(self) -> frozenset[str]:
-        """The topics that it reads or writes."""
-        return self.reads | self.writes
+        """The topics that it reads, writes or makes again."""
+        return self.reads | self.writes | self.remakes
 
 
 def accesses() -> list[Access]:
@@ -138,6 +140,12 @@ def accesses() -> list[Access]:
         # Who forgets and reveals persons.
         Access(
             "persons", reads=frozenset((KEY_CHECKS, *TABLE_TOPICS.values())), writes=frozenset((FORGET,)), watches=True
+        ),
+        Access(
+            "rebuild",
+            reads=frozenset(name for read in AGENTS.values() for name in read),
+            remakes=frozenset(topics.changelog(worker, table) for table in topics.WORKER_TABLES),
+            group=worker,
         ),
         Access("topics", creates=True),
         Access("keda", watches=True),

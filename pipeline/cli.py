@@ -60,6 +60,7 @@ app.command("doctor")(examining.command)
 app.command("order")(asking.command)
 app.command("send")(sending.command)
 app.command("rebuild")(rebuilding.command)
+app.command("repartition")(rebuilding.repartition)
 
 
 def _show_version(asked: bool) -> None:
@@ -280,6 +281,25 @@ def topics_list(as_json: Json = False) -> None:
         {**row, "partitions": row["partitions"] or "missing", "retention": row["retention"] or "-"} for row in rows
     ]
     table(shown, "topic", "tier", "partitions", "clean-up", "retention", "purpose")
+
+
+@topic.command("in-sync")
+def topics_in_sync(
+    wait: Annotated[float, typer.Option(help="Seconds to wait for it.", min=0)] = 0.0,
+) -> None:
+    """Say whether every partition of the cluster has all its replicas in sync: only then the next broker may go.
+
+    Ends with 1 and the topics that lag if that does not come about in time.
+
+    Example: norce-pipeline topics in-sync --wait 600
+    """
+    (kafka,) = load(KafkaSettings)
+    lagging = asyncio.run(topics.until_in_sync(kafka, wait))
+    for name, count in sorted(lagging.items()):
+        print(f"lagging  {name}: {count} partitions")
+    if lagging:
+        raise typer.Exit(FAILED)
+    print("every partition has all its replicas in sync")
 
 
 @topic.command("export")

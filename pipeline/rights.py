@@ -59,7 +59,12 @@ def confirm(kafka: KafkaSettings, user: str) -> None:
 
 
 def _of_topics(admin: AdminClient, kafka: KafkaSettings, access: Access) -> Iterator[str]:
-    wanted = {name: ("READ",) * (name in access.reads) + ("WRITE",) * (name in access.writes) for name in access.topics}
+    wanted = {
+        name: ("READ",) * (name in access.reads)
+        + ("WRITE",) * (name in access.writes)
+        + ("CREATE", "DELETE") * (name in access.remakes)
+        for name in access.topics
+    }
     answers = admin.describe_topics(
         TopicCollection(sorted(wanted)), include_authorized_operations=True, request_timeout=kafka.request_timeout
     )

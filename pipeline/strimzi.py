@@ -54,6 +54,7 @@ def _user(access: Access) -> dict[str, Any]:
         rules.append(_rule("group", access.group, "literal", "Read"))
     if access.creates:
         rules += [_rule("topic", PREFIX, "prefix", operation) for operation in ("Create", "DescribeConfigs")]
+    rules += [_rule("topic", name, "literal", each) for name in sorted(access.remakes) for each in ("Create", "Delete")]
     if access.watches:
         rules.append(_rule("group", PREFIX, "prefix", "Describe"))
     return {"authorization": {"type": "simple", "acls": rules}}

@@ -6,6 +6,8 @@ must be co-partitioned, and a record derived from another goes to the same parti
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -49,6 +51,9 @@ COMMANDS = "norce.commands"
 LEDGER = "norce.ledger"
 RECONCILIATION = "norce.reconciliation"
 
+LOOK_SECONDS = 1.0
+"""Between two looks at the brokers while something is waited for."""
+
 BODY_RETENTION = timedelta(days=KafkaSettings.model_fields["body_retention_days"].default)
 BODY_SEGMENT = timedelta(days=1)
 BODY_READERS = "the pipeline's processes, and people who may see what buyers are called and how to reach them"
@@ -84,7 +89,8 @@ class WrongPartitionCount(TopicError):
         topics = ", ".join(f"{name} has {count}" for name, count in found.items())
         super().__init__(
             f"wrong partition count: {topics}, NORCE_KAFKA_PARTITIONS says {expected}. "
-            "State and keys depend on it, so it cannot be changed in place."
+            "State and keys depend on it: set it back, or stop everything and give 'norce-pipeline repartition' as "
+            "docs/operations/partition-count.md says"
         )
 
 
@@ -344,12 +350,53 @@ async def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
         return await _counts(admin, kafka)
 
 
+async def lagging_replicas(kafka: KafkaSettings) -> dict[str, int]:
+    """Topics of the cluster, those of Kafka itself too, with partitions that lack a replica in sync, and how many.
+
+    Raises:
+        BrokerUnreachable, CredentialsRefused
+    """
+    async with _admin(kafka) as admin:
+        described = await _described(admin, kafka)
+    counts = {
+        topic["topic"]: sum(len(each["isr"]) < len(each["replicas"]) for each in topic["partitions"])
+        for topic in described
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+async def until_in_sync(kafka: KafkaSettings, seconds: float) -> dict[str, int]:
+    """Wait until no replica lags, so many seconds at most; what ``lagging_replicas`` says then.
+
+    Brokers that do not answer meanwhile are waited for as well.
+
+    Raises:
+        BrokerUnreachable, CredentialsRefused
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            lagging = await lagging_replicas(kafka)
+        except BrokerUnreachable:
+            if time.monotonic() >= deadline:
+                raise
+        else:
+            if not lagging or time.monotonic() >= deadline:
+                return lagging
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 async def _counts(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> dict[str, int]:
+    described = await _described(admin, kafka)
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
+
+async def _described(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> list[dict[str, Any]]:
     try:
         described: list[dict[str, Any]] = await admin.describe_topics()
     except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:  # lost, or just being registered
         raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
-    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+    return described
 
 
 async def create(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> tuple[list[str], list[str]]:

@@ -20,7 +20,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from pipeline import topics
+from pipeline import rights, topics
 from pipeline.agents.app import AGENTS
 from pipeline.connecting import BrokerError, BrokerUnreachable
 from pipeline.events import TOPICS as EVENT_TOPICS
@@ -30,6 +30,11 @@ READ = tuple(dict.fromkeys(name for read in AGENTS.values() for name in read))
 """What the worker folds, and so reads again."""
 
 LOOK_SECONDS = 0.5
+_NOT_YET = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
 
 
 class RebuildError(BrokerError):
@@ -79,40 +84,45 @@ async def rebuild(kafka: KafkaSettings, group: str, *, wait: float = 60.0, incom
 
     Raises:
         GroupInUse, EventsForgotten: before anything is changed.
-        TopicMissing, WrongPartitionCount: as well.
+        TopicMissing, WrongPartitionCount, RightMissing: as well.
         RebuildRefused, BrokerUnreachable, CredentialsRefused
     """
     specs = topics.changelogs((group, topics.WORKER_TABLES))
     await topics.check(kafka, [spec for spec in topics.PUBLIC if spec.name in READ])
+    await asyncio.to_thread(rights.confirm, kafka, "rebuild")
     admin = AdminClient(kafka.librdkafka())
-    await asyncio.to_thread(_until_empty, admin, kafka, group, wait)
+    await asyncio.to_thread(until_empty, admin, kafka, group, wait)
     beginnings = await asyncio.to_thread(_beginnings, admin, kafka)
     forgotten = {name: lost for name in EVENT_TOPICS if (lost := sum(beginnings[name].values()))}
     if forgotten and not incomplete:
         raise EventsForgotten(forgotten)
     names = [spec.name for spec in specs]
-    await _delete(admin, kafka, names)
+    await delete(admin, kafka, names)
     await asyncio.to_thread(_rewind, admin, kafka, group, beginnings)
     await topics.create(kafka, specs)
     return Rebuilt(tuple(names), sum(len(partitions) for partitions in beginnings.values()))
 
 
-def _until_empty(admin: AdminClient, kafka: KafkaSettings, group: str, wait: float) -> None:
+def until_empty(admin: AdminClient, kafka: KafkaSettings, group: str, wait: float) -> None:
+    """Wait until a group has no members, for ``wait`` seconds at most. Raises ``GroupInUse``."""
     deadline = time.monotonic() + wait
-    while members := _members(admin, kafka, group):
-        if time.monotonic() > deadline:
+    while (members := _members(admin, kafka, group, last := time.monotonic() > deadline)) != []:
+        if last and members:
             raise GroupInUse(group, members)
         time.sleep(LOOK_SECONDS)
 
 
-def _members(admin: AdminClient, kafka: KafkaSettings, group: str) -> list[str]:
+def _members(admin: AdminClient, kafka: KafkaSettings, group: str, last: bool) -> list[str] | None:
+    """Who is in the group; ``None`` while no broker knows it yet, which is an error at the last look."""
     (answer,) = admin.describe_consumer_groups([group], request_timeout=kafka.request_timeout).values()
     try:
         described = answer.result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return []
-        raise _refused(kafka, f"describe group {group}", error) from error
+        if error.args[0].code() in _NOT_YET and not last:
+            return None
+        raise refused(kafka, f"describe group {group}", error) from error
     return sorted(member.group_instance_id or member.member_id for member in described.members)
 
 
@@ -121,17 +131,18 @@ def _beginnings(admin: AdminClient, kafka: KafkaSettings) -> dict[str, dict[int,
     wanted = {TopicPartition(name, number): earliest for name in READ for number in range(kafka.partitions)}
     found: dict[str, dict[int, int]] = {name: {} for name in READ}
     for tp, answer in admin.list_offsets(wanted, request_timeout=kafka.request_timeout).items():
-        found[tp.topic][tp.partition] = _result(kafka, f"tell where {tp.topic} begins", answer).offset
+        found[tp.topic][tp.partition] = result_of(kafka, f"tell where {tp.topic} begins", answer).offset
     return found
 
 
-async def _delete(admin: AdminClient, kafka: KafkaSettings, names: Sequence[str]) -> None:
+async def delete(admin: AdminClient, kafka: KafkaSettings, names: Sequence[str]) -> None:
+    """Delete those of the topics that are there, and wait until they are gone."""
     present = [name for name in names if name in await topics.partition_counts(kafka)]
     if not present:
         return
     answers = await asyncio.to_thread(admin.delete_topics, present, request_timeout=kafka.request_timeout)
     for name, answer in answers.items():
-        await asyncio.to_thread(_result, kafka, f"delete topic {name}", answer)
+        await asyncio.to_thread(result_of, kafka, f"delete topic {name}", answer)
     deadline = time.monotonic() + kafka.request_timeout
     while set(present) & set(await topics.partition_counts(kafka)):  # else one that still goes looks like one that is
         if time.monotonic() > deadline:
@@ -144,20 +155,22 @@ def _rewind(admin: AdminClient, kafka: KafkaSettings, group: str, beginnings: Ma
     (answer,) = admin.alter_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(group, offsets)], request_timeout=kafka.request_timeout
     ).values()
-    altered = _result(kafka, f"set the offsets of group {group}", answer)
+    altered = result_of(kafka, f"set the offsets of group {group}", answer)
     for tp in altered.topic_partitions:
         if tp.error is not None:
             raise RebuildRefused(f"set the offsets of group {group}", f"{tp.topic} {tp.partition}: {tp.error}")
 
 
-def _result(kafka: KafkaSettings, step: str, answer: Future[Any]) -> Any:
+def result_of(kafka: KafkaSettings, step: str, answer: Future[Any]) -> Any:
+    """The broker's answer to a step. Raises ``RebuildRefused`` or ``BrokerUnreachable``."""
     try:
         return answer.result()
     except KafkaException as error:
-        raise _refused(kafka, step, error) from error
+        raise refused(kafka, step, error) from error
 
 
-def _refused(kafka: KafkaSettings, step: str, error: KafkaException) -> BrokerError:
+def refused(kafka: KafkaSettings, step: str, error: KafkaException) -> BrokerError:
+    """What a refusal of Kafka's is to an operator."""
     if error.args[0].code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}:
         return BrokerUnreachable(kafka.bootstrap_servers, error)
     return RebuildRefused(step, error.args[0].str())

@@ -7,7 +7,7 @@ from typing import Self
 
 import msgspec
 
-from pipeline.domain import Update
+from pipeline.domain import UnknownStateLayout, Update
 from pipeline.ledger import UpdateOutcome
 
 
@@ -32,7 +32,11 @@ class Sent(msgspec.Struct, frozen=True, tag_field="v", tag=1, omit_defaults=True
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        return msgspec.json.decode(data, type=cls)
+        """What ``encode`` wrote. Raises ``UnknownStateLayout``, if another version of this program wrote it."""
+        try:
+            return msgspec.json.decode(data, type=cls)
+        except msgspec.ValidationError as error:
+            raise UnknownStateLayout(f"what was sent cannot be read: {error}") from None
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)

@@ -139,6 +139,7 @@ def test_a_connect_sink_that_could_not_keep_an_orders_status_does_not_start() ->
         ["sink", "connect"],
         ["topics", "create"],
         ["topics", "list"],
+        ["topics", "in-sync"],
         ["dead-letters", "list"],
         ["quarantine", "list"],
         ["quarantine", "retry", "--all"],

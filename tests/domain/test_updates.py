@@ -177,6 +177,13 @@ def test_an_update_reads_back(events: list[Arrival]) -> None:
         assert decode_update(encode_update(update)) == update
 
 
+def test_an_older_version_leaves_out_what_a_newer_one_adds_to_an_update() -> None:
+    for update in derive(None, view_of(received(), payment(HOUR)), DEFAULT_POLICIES):
+        newer = json.loads(encode_update(update)) | {"added": {"a": [1]}}
+        newer["content"] |= {"added": "b"}
+        assert decode_update(json.dumps(newer).encode()) == update
+
+
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"target":"fax"}', b'{"target":"connect"}', b"\xff"])
 def test_bytes_that_are_no_update_are_refused_by_name(data: bytes) -> None:
     with pytest.raises(UnreadableUpdate):

@@ -171,7 +171,10 @@ FAULTS: Mapping[int, Fault] = {
     ),
     22: Fault(
         "ten rolling restarts under load",
-        ("faults/test_rolling_restarts.py::test_ten_rolling_restarts_under_load_fail_no_request_and_lose_nothing",),
+        (
+            "faults/test_rolling_restarts.py::test_a_rollout_under_load_fails_no_request_and_loses_nothing",
+            "faults/test_rolling_restarts.py::test_ten_rollouts_under_load_fail_no_request_and_lose_nothing",
+        ),
     ),
     23: Fault(
         "webhook secret rotated",

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import shlex
 import shutil
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline import topics
+from tests.operations.runbooks import commands, given
 from tests.pipeline.conftest import MakeSystem
 from tests.pipeline.system import ALL, System
 from tests.support.kafka import admin, produce, until
 
 SCENARIO = {
-    "NORCE_SIMULATOR_ORDERS": 60,
     "NORCE_SIMULATOR_RATE": 100,
     "NORCE_SIMULATOR_DUPLICATES": 0.1,
     "NORCE_SIMULATOR_REORDERING": 0.2,
@@ -29,39 +25,12 @@ SCENARIO = {
     "NORCE_SIMULATOR_LATENCY": 0,
 }
 STATEFUL = ("worker", "sink connect", "sink checkout")
-RUNBOOK = Path(__file__).parents[2] / "docs/operations/disaster-recovery.md"
-
-
-def runbook() -> list[list[str]]:
-    """The commands of the runbook, in order, without the program's name."""
-    blocks = re.findall(r"```sh\n(.*?)```", RUNBOOK.read_text(), flags=re.DOTALL)
-    commands = [shlex.split(line) for block in blocks for line in block.splitlines() if line.strip()]
-    assert {command[0] for command in commands} == {"norce-pipeline"}
-    return [command[1:] for command in commands]
-
-
-REBUILD, CREATE = runbook()
+REBUILD, CREATE = commands("disaster-recovery.md")
 
 
 async def rebuild(system: System, *arguments: str) -> tuple[int, str]:
     """The runbook's command with more arguments: exit code, and what it said."""
-    return await given(system, *REBUILD, *arguments)
-
-
-async def given(system: System, *arguments: str) -> tuple[int, str]:
-    """A command as an operator gives it: exit code, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "pipeline.cli",
-        *arguments,
-        env=system.stack.environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    return await given(system.stack.environment, *REBUILD, *arguments)
 
 
 async def forget_topics(client: AIOKafkaAdminClient, names: Iterable[str]) -> None:
@@ -103,24 +72,12 @@ def without_versions(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
     return {key: {**record, "version": None, "id": None} for key, record in records.items()}
 
 
-@pytest.mark.long
-@pytest.mark.timeout(600)
-async def test_state_is_made_anew_from_the_event_topics_alone(make_system: MakeSystem) -> None:
-    system = await make_system(**SCENARIO)
-    group = system.stack.groups
-    await system.start(*ALL, "simulator")
-    await system.until_done()
-    orders = await system.enriched()
-
-    code, said = await rebuild(system, "--wait", "0")
-    assert (code, "GroupInUse" in said) == (3, True), said
-    await stop(system)
-
-    # A newer version wrote the state, and its layout is not ours.
-    key = next(iter(orders))
+async def a_newer_layout_is_met(system: System, key: str) -> None:
+    """A newer version wrote the state of an order, and the worker that reads it has another layout."""
     newer = (key.encode(), b'{"v":2,"facts":[]}')
+    changelog = topics.changelog(system.stack.groups.worker, "orders")
     for partition in range(system.stack.kafka.partitions):
-        await produce(system.servers, topics.changelog(group.worker, "orders"), [newer], partition)
+        await produce(system.servers, changelog, [newer], partition)
     client_id, application_id, reference = key.split(":")
     await system.post(
         "OrderReceivedEvent",
@@ -131,16 +88,9 @@ async def test_state_is_made_anew_from_the_event_topics_alone(make_system: MakeS
     )
     await ended(system, "UnknownStateLayout")
 
-    # All that is left are the event topics: the volumes and every changelog go.
-    lose_volumes(system)
-    async with admin(system.servers) as client:
-        await forget_topics(client, (topics.changelog(name, "sent") for name in (group.connect, group.checkout)))
-    code, said = await rebuild(system)
-    assert code == 0, said
-    code, said = await given(system, *CREATE)
-    assert code == 0, said
-    await system.start(*STATEFUL)
-    await system.until_done()
+
+async def is_what_it_was(system: System, orders: dict[str, dict[str, Any]], key: str) -> None:
+    """Every order is as it was, with versions as high or higher, and the one with news has them too."""
     assert await system.differences() == []
     rebuilt = await system.enriched()
     assert {*rebuilt} == {*orders}
@@ -149,3 +99,50 @@ async def test_state_is_made_anew_from_the_event_topics_alone(make_system: MakeS
     assert without_versions(again) == without_versions(others)
     assert all(again[name]["version"] >= others[name]["version"] for name in others)
     assert "rebuilt" in str(rebuilt[key])
+
+
+@pytest.mark.timeout(300)
+async def test_state_of_another_layout_stops_the_worker_and_is_made_anew(make_system: MakeSystem) -> None:
+    system = await make_system(**SCENARIO, NORCE_SIMULATOR_ORDERS=8)
+    await system.start(*ALL, "simulator")
+    await system.until_done()
+    orders = await system.enriched()
+    key = next(iter(orders))
+    assert await system.stop("worker") == 0
+
+    await a_newer_layout_is_met(system, key)
+    shutil.rmtree(system.stack.folder / "worker")
+    code, said = await rebuild(system)
+    assert code == 0, said
+    await system.start("worker")
+    await system.until_done()
+
+    await is_what_it_was(system, orders, key)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_state_is_made_anew_from_the_event_topics_alone(make_system: MakeSystem) -> None:
+    system = await make_system(**SCENARIO, NORCE_SIMULATOR_ORDERS=60)
+    group = system.stack.groups
+    await system.start(*ALL, "simulator")
+    await system.until_done()
+    orders = await system.enriched()
+
+    code, said = await rebuild(system, "--wait", "0")
+    assert (code, "GroupInUse" in said) == (3, True), said
+    await stop(system)
+    key = next(iter(orders))
+    await a_newer_layout_is_met(system, key)
+
+    # All that is left are the event topics: the volumes and every changelog go.
+    lose_volumes(system)
+    async with admin(system.servers) as client:
+        await forget_topics(client, (topics.changelog(name, "sent") for name in (group.connect, group.checkout)))
+    code, said = await rebuild(system)
+    assert code == 0, said
+    code, said = await given(system.stack.environment, *CREATE)
+    assert code == 0, said
+    await system.start(*STATEFUL)
+    await system.until_done()
+    await is_what_it_was(system, orders, key)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
+from confluent_kafka.admin import ResourcePatternType
 
 from connectors.webhook.event_types import Requested
 from connectors.webhook.records import RecordFactory
@@ -139,13 +140,32 @@ async def test_an_operator_retries_what_is_in_quarantine_with_the_rights_of_that
     assert [each.value for each in await read_all(guarded.cluster.bootstrap_servers, "norce.events.order")] == [body]
 
 
+async def test_state_is_made_anew_with_the_rights_of_that_user(guarded: Guarded, tmp_path: Path) -> None:
+    program = command(guarded, "rebuild", tmp_path, "rebuild", "--yes")
+    assert await ended(program) == 0, program.output
+    assert "emptied  norce-orders-orders-changelog" in program.output
+
+
+async def test_without_the_right_to_delete_nothing_is_made_anew(guarded: Guarded, tmp_path: Path) -> None:
+    right = "Delete topic norce-orders-parked-changelog"
+    rules = [rule for rule in guarded.rules("rebuild") if _named(rule) == right]
+    guarded.withdraw(rules)
+    try:
+        program = command(guarded, "rebuild", tmp_path, "rebuild", "--yes")
+        assert await ended(program) == 3, program.output
+    finally:
+        guarded.grant(rules)
+    assert f"error: RightMissing: the Kafka user of rebuild lacks rights: {right};" in program.output
+    assert {spec.name for spec in all_topics()} <= {*await topics.partition_counts(guarded.settings("rebuild"))}
+
+
 # -- without a right ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("user", USERS)
 async def test_every_right_of_a_user_is_asked_for_by_name(guarded: Guarded, user: str) -> None:
     kafka = guarded.settings(user)
-    rules = [rule for rule in guarded.rules(user) if _named(rule).startswith(("Read", "Write"))]
+    rules = [rule for rule in guarded.rules(user) if rule.resource_pattern_type is ResourcePatternType.LITERAL]
     await until(lambda: _missing(kafka, user), lambda missing: missing == [])
 
     guarded.withdraw(rules)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain import ConnectContent, ConnectUpdate, Info
+from pipeline.domain import ConnectContent, ConnectUpdate, Info, UnknownStateLayout
 from pipeline.sinks.memory import Sent
 
 
@@ -48,3 +49,12 @@ def test_a_memory_that_was_written_before_there_were_replays_is_read() -> None:
     sent = Sent.of(update(1, "a"))
     assert b"replay" not in sent.encode()
     assert Sent.decode(Sent.of(update(1, "a"), "c").encode()).replay == "c"
+
+
+def test_an_older_version_leaves_out_what_a_newer_one_adds_to_what_was_sent() -> None:
+    assert Sent.decode(b'{"v":1,"id":"a","version":3,"digest":"d","added":[1]}') == Sent("a", 3, "d")
+
+
+def test_what_a_newer_layout_says_was_sent_is_not_read_as_something_else() -> None:
+    with pytest.raises(UnknownStateLayout, match=r"what was sent cannot be read: Invalid value 2 - at `\$.v`"):
+        Sent.decode(b'{"v":2,"id":"a","version":3,"digest":"d"}')
