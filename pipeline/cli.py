@@ -287,7 +287,7 @@ def topics_list(as_json: Json = False) -> None:
 def topics_in_sync(
     wait: Annotated[float, typer.Option(help="Seconds to wait for it.", min=0)] = 0.0,
 ) -> None:
-    """Say whether every partition of the cluster has all its replicas in sync: only then the next broker may go.
+    """Say whether all replicas are in sync. Only then may the next broker go. Looks at every partition of the cluster.
 
     Ends with 1 and the topics that lag if that does not come about in time.
 

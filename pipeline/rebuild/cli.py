@@ -47,7 +47,7 @@ def repartition(
     wait: Annotated[float, typer.Option(help="Seconds to wait for each group's last session to end.", min=0)] = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Lay all topics out anew with NORCE_KAFKA_PARTITIONS partitions, a multiple of what they have.
+    """Lay all topics out with more partitions. NORCE_KAFKA_PARTITIONS of them, a multiple of what they have.
 
     Stop every process first, the connector too: Norce repeats what it cannot post for 22 hours. Delete the volumes.
     Until the command has ended well no process starts; if it was cut short, repeat it.

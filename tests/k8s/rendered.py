@@ -45,7 +45,7 @@ SETTINGS: Mapping[str, type[SettingsGroup]] = {
 """The group of settings that each process has for itself."""
 JOBS: Mapping[str, type[SettingsGroup]] = {"reconcile": ReconcileSettings}
 """... and each of those that come to an end."""
-COMMANDS = ("audit", "dead-letters", "replay", "quarantine", "persons")
+COMMANDS = ("audit", "dead-letters", "replay", "quarantine", "persons", "rebuild")
 """Where operators give commands: pods that wait, of Jobs that are made by hand."""
 STATEFUL = tuple(name for name in SETTINGS if name not in ("webhook", "console"))
 

@@ -50,7 +50,11 @@ def test_a_pod_for_commands_runs_when_an_operator_wants_it_and_ends_by_itself(ov
         assert int(seconds) < spec["jobTemplate"]["spec"]["activeDeadlineSeconds"], name
 
 
-SPEAKS_FOR = {"dead-letters": "worker", "replay": "worker", "quarantine": "webhook", "persons": "privacy"}
+SPEAKS_FOR = {
+    **dict.fromkeys(["dead-letters", "replay", "rebuild"], "worker"),
+    "quarantine": "webhook",
+    "persons": "privacy",
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
