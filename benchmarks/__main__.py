@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.bars import GO, NODE, bars
 from benchmarks.end_to_end import EndToEnd
 from benchmarks.figures import Runs, WrongResult
-from benchmarks.growth import Growth, Workers
+from benchmarks.growth import Growth, Partitions, Workers
 from benchmarks.ingress.contestants import missing
 from benchmarks.ingress.workload import Ingress, LoadFailed
 from benchmarks.join.workload import Join
@@ -125,7 +125,11 @@ def _workloads(plan: Plan, parts: list[Part], kafka: Kafka, folder: Path) -> lis
     if Part.LATENCY in parts and not plan.quick:
         found.append(EndToEnd(kafka, folder, plan.latency_seconds))
     if Part.GROWTH in parts and not plan.quick:
-        found += [Growth(kafka, folder, plan.orders, plan.growth), Workers(kafka, folder, plan.orders)]
+        found += [
+            Growth(kafka, folder, plan.orders, plan.growth),
+            Workers(kafka, folder, plan.orders),
+            Partitions(kafka, folder, plan.orders),
+        ]
     return found
 
 

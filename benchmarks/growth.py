@@ -10,6 +10,8 @@ from benchmarks.figures import Run
 from benchmarks.join.workload import Join
 from benchmarks.kafka import Kafka
 
+PARTITIONS = (4, 12, 48)
+
 
 class Growth:
     """The join of one backlog on top of ever more orders, whose state is in the changelog and restored first."""
@@ -34,6 +36,31 @@ class Growth:
         values["disk_bytes_per_order"] = values["disk_mib"] * 2**20 / held
         values["memory_bytes_per_order"] = values["memory_mib"] * 2**20 / held
         return Run(self.name, contestant, repetition, values)
+
+
+class Partitions:
+    """The join of one backlog by one worker, from topics of more and more partitions. Nothing can be measured after it
+    on the same topics.
+    """
+
+    name = "growth/partitions"
+
+    def __init__(self, kafka: Kafka, folder: Path, orders: int) -> None:
+        self._counts = {f"{count} partitions": count for count in PARTITIONS}
+        self.contestants: Sequence[str] = list(self._counts)
+        self._kafka = kafka
+        self._folder = folder
+        self._orders = orders
+
+    async def prepare(self) -> None:
+        """Nothing: topics and backlog are made for each run."""
+
+    async def run(self, contestant: str, repetition: int) -> Run:
+        """Raises ``WrongResult`` or ``DidNotRun``."""
+        join = Join(await self._kafka.laid_out_anew(self._counts[contestant]), self._folder, self._orders)
+        await join.prepare()
+        run = await join.run_ours(repetition)
+        return replace(run, workload=self.name, contestant=contestant)
 
 
 class Workers:

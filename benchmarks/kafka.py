@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -82,6 +82,14 @@ class Kafka:
     async def drop(self, *names: str) -> None:
         async with self._admin() as admin:
             await admin.delete_topics(list(names))
+
+    async def laid_out_anew(self, partitions: int) -> Kafka:
+        """The same Kafka without any topic, for topics of so many partitions."""
+        async with self._admin() as admin:
+            while names := [name for name in await admin.list_topics() if not name.startswith("__")]:
+                await admin.delete_topics(names)
+                await asyncio.sleep(0.5)
+        return replace(self, partitions=partitions)
 
     async def empty(self, *names: str) -> None:
         """Forget every record of the topics, so that whoever reads them from the beginning reads nothing."""

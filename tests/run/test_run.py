@@ -61,6 +61,7 @@ def test_a_run_whose_result_is_not_right_ends_with_1_and_names_what_is_wrong(
     assert running_in(tmp_path) == []
 
 
+@pytest.mark.long
 def test_without_java_a_run_says_what_its_broker_cannot_show_and_works_all_the_same(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
