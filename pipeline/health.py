@@ -37,12 +37,16 @@ class Health:
         self._seen: dict[TopicPartition, int] = {}
 
     def lag(self) -> dict[TopicPartition, int]:
-        """Records between the committed offset and the end, of the partitions read so far."""
+        """Records between the committed offset and the end, of the partitions read so far.
+
+        Of those that are this process's: another one tells of what has moved there. As before while they are assigned.
+        """
         if self._app._consumer is None:
             return {}
         consumer = self._app.slice_consumer
-        committed = consumer.committed()
-        return {tp: max(end - committed.get(tp, 0), 0) for tp, end in consumer.end_offsets.items()}
+        committed, ends = consumer.committed(), consumer.end_offsets
+        ours = ends if self._app.rebalancing else consumer.assignment()
+        return {tp: max(end - committed.get(tp, 0), 0) for tp, end in ends.items() if tp in ours}
 
     def ready(self) -> str | None:
         """Why the app is not ready, ``None`` if it is."""
@@ -65,6 +69,8 @@ class Health:
     def measure(self) -> None:
         """Bring the gauges up to date."""
         metrics.READY.set(self.ready() is None)
+        for gauge in (metrics.LAG, metrics.UNFINISHED):
+            gauge.clear()  # of partitions that have moved away
         for tp, behind in self.lag().items():
             metrics.LAG.labels(tp.topic, tp.partition).set(behind)
             metrics.UNFINISHED.labels(tp.topic, tp.partition).set(self._app.slices.unfinished().get(tp, 0))

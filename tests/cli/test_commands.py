@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,8 +16,8 @@ import pytest_asyncio
 from pipeline import topics
 from pipeline.broker import KafkaCluster
 from pipeline.settings import GROUPS, KafkaSettings
+from tests.support.commands import run_command
 from tests.support.kafka import admin
-from tests.support.processes import ROOT
 
 DAY = 86_400_000  # milliseconds
 
@@ -39,14 +38,7 @@ COMPLETE = {
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``norce-pipeline`` with these variables and no other ones of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NORCE_", "KAFKA_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *arguments],
-        env={**inherited, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_command(arguments, {**inherited, **environment})
 
 
 def test_an_unknown_command_is_wrong_usage() -> None:

@@ -21,6 +21,7 @@ from pipeline.privacy import FORGET, ORDERS_BUYERS, ORDERS_PRIVATE, PERSON_KEYS,
 from pipeline.privacy.identifiers import PERSONAL_TOPICS, Identifier
 from pipeline.settings import KafkaSettings
 from tests.privacy.support import EMAIL, PHONE, PLANTED, buyer, encoded, event, ring
+from tests.support.commands import run_command
 from tests.support.kafka import create_topics, drained, read_all, until
 from tests.support.processes import ROOT, Process
 
@@ -66,21 +67,8 @@ class System:
         return Process("-m", "pipeline.cli", "privacy", log=self.log, environment={**self.environment, **environment})
 
     async def command(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "pipeline.cli", *words],
-            env={
-                "PYTHONPATH": str(ROOT),
-                "PATH": "/usr/bin:/bin",
-                **self.environment,
-                "NORCE_LOG_LEVEL": "info",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        variables = {"PATH": "/usr/bin:/bin", **self.environment, "NORCE_LOG_LEVEL": "info", **environment}
+        return await asyncio.to_thread(run_command, words, variables)
 
     async def send(self, *records: Any) -> None:
         """Put events in the partitions that the connector chooses."""

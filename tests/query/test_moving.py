@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -86,6 +87,7 @@ async def test_each_question_goes_to_the_worker_that_has_the_partition(system: S
     async with Workers([first, second.url], 10.0) as workers, Workers([first], 10.0) as blind:
         things = Things(workers)
         assert await answers(things)
+        used = await lagging(system, first)
         await second.start()
         try:
 
@@ -99,12 +101,27 @@ async def test_each_question_goes_to_the_worker_that_has_the_partition(system: S
 
             moved = await until(shared, lambda gone: 0 < len(gone) < 4, tries=1200)
             assert await until(lambda: answers(things), bool, tries=1200)
+            await until(lambda: told(system, second), lambda seen: not seen[0] & seen[1] and seen[0] | seen[1] == used)
             with pytest.raises(PartitionMoving, match=f"no worker has partition {min(moved)} just now"):
                 await blind.read(min(moved), "orders", [b"any"])
             assert (await Things(blind).search("7"))[1] is False
         finally:
             await second.stop()
         assert await until(lambda: answers(things), bool, tries=1200)
+
+
+async def lagging(system: System, url: str) -> set[str]:
+    """The partitions of order events whose lag a worker tells."""
+    text = (await system.client.get(f"{url}/metrics")).text
+    return set(re.findall(r'norce_pipeline_lag\{partition="(\d+)",topic="norce.events.order"\}', text))
+
+
+async def told(system: System, second: Second) -> tuple[set[str], set[str]]:
+    """The same of both workers, after the second one has read something of its own."""
+    order = {"ClientId": 103, "ApplicationId": 1032, "Source": "WEB"}
+    for number in range(len(KEYS)):
+        await system.post("orderreceivedevent", **order, ClientOrderRef=str(number))
+    return await lagging(system, system.stack.url("worker")), await lagging(system, second.url)
 
 
 async def has(workers: Workers, partition: int) -> bool:
