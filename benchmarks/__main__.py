@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ from benchmarks.kafka import Kafka
 from benchmarks.machine import look
 from benchmarks.plan import FULL, NORMAL, QUICK, Plan
 from benchmarks.processes import DidNotRun
-from benchmarks.profiles import Profile, available
+from benchmarks.profiles import available
 from benchmarks.recovery import Recovery
 from benchmarks.report import Report
 from benchmarks.runner import Workload, compete, profile
@@ -67,16 +68,13 @@ def main(
         parts = [Part(name.strip()) for name in only.split(",") if name.strip()] or list(Part)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from None
-    runs = Runs()
-    notes: list[str] = []
-    profiles: list[Profile] = []
-    machine = look()
+    report = Report(Runs(), bars(plan.growth), look(), peer_versions(), [], [], plan.quick)
     try:
-        asyncio.run(_run(plan, parts, repetitions or plan.repetitions, runs, notes, profiles))
+        # What is measured is written after each workload: whoever interrupts hours of it keeps the rest.
+        asyncio.run(_run(plan, parts, repetitions or plan.repetitions, report, lambda: report.write(out)))
     except (WrongResult, DidNotRun, LoadFailed, BrokerError) as error:
         _progress.print(f"[red]{type(error).__name__}[/red]: {error}")
         raise typer.Exit(1) from error
-    report = Report(runs, bars(plan.growth), machine, peer_versions(), notes, profiles, plan.quick)
     paths = report.write(out)
     print(paths[0].read_text())
     _progress.print("written:", *paths)
@@ -87,16 +85,14 @@ def main(
         raise typer.Exit(bool(failed))
 
 
-async def _run(
-    plan: Plan, parts: list[Part], repetitions: int, runs: Runs, notes: list[str], profiles: list[Profile]
-) -> None:
+async def _run(plan: Plan, parts: list[Part], repetitions: int, report: Report, measured: Callable[[], object]) -> None:
     left_out = {}
     for contestant in (NODE, GO):
         why = missing(contestant)
         if why is not None:
             left_out[contestant] = why
-            notes.append(f"{contestant} was left out: {why}.")
-    notes.append(
+            report.notes.append(f"{contestant} was left out: {why}.")
+    report.notes.append(
         "Redpanda Connect is not on the Go module proxy; its place has the standard library's server with franz-go, "
         "the Kafka client it is built on."
     )
@@ -104,10 +100,11 @@ async def _run(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="norce-bench-")))
         cluster = await stack.enter_async_context(KafkaCluster(heap_mb=1024, report=_progress.print))
         for workload in _workloads(plan, parts, Kafka(cluster), folder):
-            await compete(workload, repetitions, left_out, runs, _progress.print)
+            await compete(workload, repetitions, left_out, report.runs, _progress.print)
             if workload.name in PROFILED and not plan.quick and available():
                 found = await profile(workload, folder / "profiles" / workload.name, _progress.print)
-                profiles += [found] if found else []
+                report.profiles.extend([found] if found else [])
+            measured()
 
 
 def _workloads(plan: Plan, parts: list[Part], kafka: Kafka, folder: Path) -> list[Workload]:

@@ -34,8 +34,8 @@ class Report:
     bars: Sequence[Bar]
     machine: Machine
     peers: PeerVersions
-    notes: Sequence[str]
-    profiles: Sequence[Profile]
+    notes: list[str]
+    profiles: list[Profile]
     quick: bool
 
     @property
