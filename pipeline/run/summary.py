@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -88,16 +89,22 @@ def where_next(console: Console, stack: Stack) -> None:
     """Where to look while everything is still up."""
     kafka = stack.kafka
     console.rule("where to look next", align="left")
-    table = Table.grid(padding=(0, 2))
-    table.add_row("console", f"{stack.url('console')}   (token for actions: {stack.console_token})")
-    secret = stack.environment["NORCE_WEBHOOK_SECRETS"]
-    send = f"norce-pipeline send OrderReceivedEvent --set ClientOrderRef=4711 --url {stack.url('webhook')}"
-    table.add_row("an event", f"NORCE_WEBHOOK_SECRETS={secret} {send}")
-    table.add_row("Kafka", kafka.bootstrap_servers)
-    table.add_row("topics", f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers} norce-pipeline topics list")
-    table.add_row("webhook", f"{stack.url('webhook')}/openapi.json, /readyz, /metrics")
-    for name in (*STREAM[1:], *BESIDE[:-1]):
-        table.add_row(name, f"{stack.url(name)}/readyz, /metrics")
-    table.add_row("simulated Norce", f"{stack.url('simulator')}/simulator/state, /simulator/orders, /simulator/calls")
-    table.add_row("logs", str(stack.folder))
-    console.print(table)
+    broker, workers = f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers}", stack.environment["NORCE_CONSOLE_WORKERS"]
+    secret, webhook = stack.environment["NORCE_WEBHOOK_SECRETS"], stack.url("webhook")
+    send = f"norce-pipeline send OrderReceivedEvent --url {webhook} --set ClientOrderRef=4711"
+    rows = [
+        ("console", f"{stack.url('console')}   (token for actions: {stack.console_token})"),
+        (
+            "post an order",
+            f"NORCE_WEBHOOK_SECRETS={secret} {send}",
+        ),
+        ("look at it", f"{broker} NORCE_CONSOLE_WORKERS={quote(workers)} norce-pipeline order 4711"),
+        ("Kafka", kafka.bootstrap_servers),
+        ("topics", f"{broker} norce-pipeline topics list"),
+        ("webhook", f"{webhook}/openapi.json, /readyz, /metrics"),
+        *((name, f"{stack.url(name)}/readyz, /metrics") for name in (*STREAM[1:], *BESIDE[:-1])),
+        ("simulated Norce", f"{stack.url('simulator')}/simulator/state, /simulator/orders, /simulator/calls"),
+        ("logs", str(stack.folder)),
+    ]
+    for name, text in rows:  # a line each, however long, so that it can be copied
+        console.print(f"{name:<17}{text}", soft_wrap=True, markup=False, highlight=False)

@@ -44,22 +44,29 @@ def example(spec: EventSpec) -> dict[str, Any]:
     return {str(field.alias): EXAMPLES.get(str(field.alias), _value(field.annotation)) for field in fields}
 
 
-def changed(body: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+def changed(spec: EventSpec, body: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
     """A body with ``Field=Value`` applied; a value that is JSON is that, any other is text.
+
+    In a field that is documented as text, digits are text too: nobody thinks of the order 4711 as a number.
 
     Raises:
         UnusableField: naming the change.
     """
-    found = dict(body)
+    found, texts = dict(body), {field.alias for field in spec.model.model_fields.values() if _text(field.annotation)}
     for change in changes:
         name, equals, text = change.partition("=")
         if not (name and equals):
             raise UnusableField(f"{change} is not of the form Field=Value")
         try:
-            found[name] = orjson.loads(text)
+            value = orjson.loads(text)
         except orjson.JSONDecodeError:
-            found[name] = text
+            value = text
+        found[name] = text if name in texts and isinstance(value, (int, float)) else value
     return found
+
+
+def _text(annotation: Any) -> bool:
+    return annotation is str or any(_text(argument) for argument in typing.get_args(annotation))
 
 
 def _value(annotation: Any) -> Any:

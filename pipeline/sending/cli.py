@@ -107,9 +107,9 @@ def _list(as_json: bool) -> None:
 def _body(spec: EventSpec, place: str | None, changes: list[str]) -> bytes:
     try:
         if place is None:
-            return orjson.dumps(changed(example(spec), changes), option=orjson.OPT_INDENT_2)
+            return orjson.dumps(changed(spec, example(spec), changes), option=orjson.OPT_INDENT_2)
         data = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
-        return data if not changes else orjson.dumps(changed(_object(data), changes))
+        return data if not changes else orjson.dumps(changed(spec, _object(data), changes))
     except UnusableField as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
 

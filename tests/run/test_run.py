@@ -74,13 +74,15 @@ def test_without_java_a_run_says_what_its_broker_cannot_show_and_works_all_the_s
     assert "✗" not in done.stdout
 
 
-def test_a_run_stays_up_until_it_is_interrupted_and_then_leaves_nothing_running(
+def test_a_run_stays_up_for_an_order_of_ones_own_until_it_is_interrupted_and_then_leaves_nothing_running(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
     log = tmp_path / "run.log"
     with Process("-m", "pipeline.cli", "run", log=log, environment=environment) as process:
         process.until_output("Everything stays up until Ctrl-C", seconds=150)
         assert running_in(tmp_path) != []
+        assert "with the key 101:1011:4711" in said_by(process.output, "post an order")
+        process.until(lambda: "OrderReceivedEvent" in said_by(process.output, "look at it"))
         process.signal(signal.SIGINT)
         assert process.wait(60) == 0
     assert running_in(tmp_path) == []
@@ -95,6 +97,17 @@ def test_a_run_beside_another_one_names_the_port_that_is_taken(tmp_path: Path, e
     assert done.returncode == 3
     assert f"port {environment['NORCE_WEBHOOK_PORT']}: another process listens there" in done.stderr
     assert running_in(tmp_path) == []
+
+
+def said_by(output: str, name: str) -> str:
+    """What the command says that the run tells under a name, typed as it stands there."""
+    found = re.search(rf"^{name} +(.*)$", output, re.MULTILINE)
+    assert found is not None
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        found[1], shell=True, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stdout + done.stderr
 
 
 def running_in(folder: Path) -> list[str]:

@@ -85,3 +85,19 @@ def test_the_types_are_listed_and_a_body_can_be_looked_at_first() -> None:
     assert (code, [row["type"] for row in json.loads(out)]) == (0, list(EVENT_TYPES))
     code, out, _ = send("OrderPaymentReceivedEvent", "--dry-run", "--set", "Amount=12.5")
     assert (code, json.loads(out)["Amount"]) == (0, 12.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "value"),
+    [
+        ("ClientOrderRef=4711", "ClientOrderRef", "4711"),
+        ('ClientOrderRef="4711"', "ClientOrderRef", "4711"),
+        ("Source=true", "Source", "true"),
+        ("Email=null", "Email", None),
+        ("ClientId=7", "ClientId", 7),
+        ("ClientId=seven", "ClientId", "seven"),
+    ],
+)
+def test_what_is_typed_into_a_text_is_text(change: str, field: str, value: object) -> None:
+    code, out, _ = send("OrderReceivedEvent", "--dry-run", "--set", change)
+    assert (code, json.loads(out)[field]) == (0, value)

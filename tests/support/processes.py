@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,13 +70,20 @@ class Process:
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
+    def until(self, look: Callable[[], bool], seconds: float = 40) -> None:
+        """Wait until something is so, while it runs."""
+        end = time.monotonic() + seconds
+        while not look():
+            if not self.running or time.monotonic() > end:
+                raise AssertionError(f"it never came; output:\n{self.output[-4000:]}")
+            time.sleep(0.05)
+
     def until_output(self, text: str, seconds: float = 40) -> None:
         """Wait until a text stands in the output."""
-        end = time.monotonic() + seconds
-        while text not in self.output:
-            if not self.running or time.monotonic() > end:
-                raise AssertionError(f"{text!r} never came; output:\n{self.output[-4000:]}")
-            time.sleep(0.05)
+        try:
+            self.until(lambda: text in self.output, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{text!r}: {error}") from None
 
     def __enter__(self) -> Self:
         return self.start()
