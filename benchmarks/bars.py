@@ -51,8 +51,8 @@ class Bar:
 def _ingress(connections: int) -> list[Bar]:
     workload = f"ingress/{connections} connections"
     return [
-        Bar(workload, OURS, (FASTAPI,), "rate", Sense.AT_LEAST, 2.0, 1.2 if connections == 64 else None),
-        Bar(workload, OURS, (STARLETTE,), "rate", Sense.AT_LEAST, 1.2, 0.7 if connections == 64 else None),
+        Bar(workload, OURS, (FASTAPI,), "rate", Sense.AT_LEAST, 2.0, 1.5 if connections == 64 else None),
+        Bar(workload, OURS, (STARLETTE,), "rate", Sense.AT_LEAST, 1.2, 1.0 if connections == 64 else None),
         Bar(workload, OURS, (WITHOUT_KAFKA, PRODUCER), "rate", Sense.AT_LEAST, 0.8, None),
         Bar(workload, OURS, (STARLETTE,), "p99_ms", Sense.AT_MOST, 1.5, 2.0 if connections == 64 else None),
     ]
@@ -62,11 +62,11 @@ CONNECTIONS = (1, 64, 256)
 
 BARS: tuple[Bar, ...] = (
     *[bar for connections in CONNECTIONS for bar in _ingress(connections)],
-    Bar("join", OURS, (FAUST,), "rate", Sense.AT_LEAST, 12.0, 2.5),
+    Bar("join", OURS, (FAUST,), "rate", Sense.AT_LEAST, 12.0, 6.0),
     Bar("join", OURS, (QUIX,), "rate", Sense.AT_LEAST, 1.0, 0.8),
     Bar("join", OURS, (LOOP,), "rate", Sense.AT_LEAST, 0.6, 0.45),
-    Bar("sink/connect", OURS, (HTTPX,), "rate", Sense.AT_LEAST, 0.7, 0.4),
-    Bar("sink/checkout", OURS, (HTTPX,), "rate", Sense.AT_LEAST, 0.7, 0.4),
+    Bar("sink/connect", OURS, (HTTPX,), "rate", Sense.AT_LEAST, 0.7, 0.5),
+    Bar("sink/checkout", OURS, (HTTPX,), "rate", Sense.AT_LEAST, 0.7, 0.5),
     Bar("recovery", RESTORE, (REBUILD,), "rate", Sense.AT_LEAST, 10.0, 5.0),
 )
 

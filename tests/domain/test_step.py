@@ -66,6 +66,24 @@ def test_steps_of_any_size_come_to_the_same_record(events: list[Arrival]) -> Non
         assert name in {"id", "version"} or shown[name] == value
 
 
+@given(event_sequences())
+def test_a_state_at_hand_comes_to_the_same_as_one_that_is_read(events: list[Arrival]) -> None:
+    stored, held = None, None
+    for event in events:
+        done = advance(KEY, stored, [event], held=held)
+        assert done == step(stored, event)
+        stored, held = done.stored or stored, done.held or held
+
+
+def test_a_state_at_hand_that_is_not_the_stored_one_does_not_count() -> None:
+    stored = step(None, received(0)).stored
+    other = step(None, payment()).held
+    assert other is not None
+    event = payment()
+    assert advance(KEY, stored, [event], held=other) == step(stored, event)
+    assert advance(KEY, None, [event], held=other) == step(None, event)
+
+
 def test_a_step_that_fails_names_the_cause() -> None:
     with pytest.raises(CorruptState):
         step(b"{", payment())

@@ -19,7 +19,7 @@ from tests.verifier.differences import in_orders
 IN_FLIGHT = 60
 """Requests that may wait for Kafka at once; twice as many connections are let in (connectors/webhook/server.py)."""
 SENDERS = 110
-POSTS_EACH = 15
+POSTS_EACH = 40
 NORCE_TIMEOUT = 5.0
 """Seconds after which Norce hangs up (Norce docs)."""
 GROWTH = 50 * 1024**2
