@@ -7,9 +7,10 @@ through librdkafka, which alters one value at a time (KIP-339). Partitions are n
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException
@@ -28,6 +29,7 @@ from pipeline.topics import TopicError, TopicSpec
 T = TypeVar("T")
 
 MIN_INSYNC = "min.insync.replicas"
+_LOOK_AGAIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,17 @@ class ConfigurationRefused(TopicError):
     def __init__(self, name: str, cause: object) -> None:
         self.name = name
         super().__init__(f"the broker refused the configuration of topic {name}: {cause}")
+
+
+class ConfigurationNotSeen(TopicError):
+    """The controller took the values, but the broker that was asked went on telling the old ones."""
+
+    def __init__(self, left: Sequence[Difference], seconds: float) -> None:
+        self.left = left
+        super().__init__(
+            f"altered, but after {seconds:g} s the broker still says: {'; '.join(map(str, left))}. "
+            "Run it again; if it stays, see whether the broker follows its controller"
+        )
 
 
 class TooFewReplicas(TopicError):
@@ -73,10 +86,13 @@ async def differences(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> list[
 
 
 async def update(kafka: KafkaSettings, found: Sequence[Difference]) -> None:
-    """Set what differs as the catalogue has it. A shorter retention lets the broker delete records.
+    """Set what differs as the catalogue has it, and wait until the broker tells it so.
+
+    A shorter retention lets the broker delete records.
 
     Raises:
         TooFewReplicas: before anything is altered.
+        ConfigurationNotSeen: the broker took it and tells something else.
         BrokerUnreachable, ConfigurationRefused
     """
     await _ask(kafka, lambda admin: _update(admin, kafka, found))
@@ -94,17 +110,21 @@ async def _ask(kafka: KafkaSettings, question: Callable[[AdminClient], T]) -> T:
 
 
 def _differences(admin: AdminClient, kafka: KafkaSettings, specs: Sequence[TopicSpec]) -> list[Difference]:
-    if not specs:
-        return []
-    resources = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
-    answers = admin.describe_configs(resources, request_timeout=kafka.request_timeout)
-    by_name = {resource.name: _result(resource.name, answer) for resource, answer in answers.items()}
+    found = _configurations(admin, kafka, [spec.name for spec in specs])
     return [
-        Difference(spec.name, name, wanted, found)
+        Difference(spec.name, name, wanted, value)
         for spec in specs
         for name, wanted in spec.configuration(kafka).items()
-        if (found := _value(by_name[spec.name], name)) != wanted
+        if (value := _value(found[spec.name], name)) != wanted
     ]
+
+
+def _configurations(admin: AdminClient, kafka: KafkaSettings, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    if not resources:
+        return {}
+    answers = admin.describe_configs(resources, request_timeout=kafka.request_timeout)
+    return {resource.name: _result(resource.name, answer) for resource, answer in answers.items()}
 
 
 def _update(admin: AdminClient, kafka: KafkaSettings, found: Sequence[Difference]) -> None:
@@ -121,6 +141,21 @@ def _update(admin: AdminClient, kafka: KafkaSettings, found: Sequence[Difference
     answers = admin.incremental_alter_configs(resources, request_timeout=kafka.request_timeout)
     for resource, answer in answers.items():
         _result(resource.name, answer)
+    _await(admin, kafka, found)
+
+
+def _await(admin: AdminClient, kafka: KafkaSettings, altered: Sequence[Difference]) -> None:
+    """Look until the values are told: the controller answers before the brokers have followed it."""
+    deadline = time.monotonic() + kafka.request_timeout
+    while True:
+        now = _configurations(admin, kafka, {each.topic for each in altered})
+        values = [(each, _value(now[each.topic], each.name)) for each in altered]
+        left = [replace(each, found=value) for each, value in values if value != each.wanted]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            raise ConfigurationNotSeen(left, kafka.request_timeout)
+        time.sleep(_LOOK_AGAIN)
 
 
 def _check_replicas(admin: AdminClient, kafka: KafkaSettings, found: Sequence[Difference]) -> None:

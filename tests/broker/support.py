@@ -5,49 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import NewTopic
 
-
-@asynccontextmanager
-async def admin_of(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
+from tests.support.kafka import admin
 
 
 async def create_topic(
     servers: str, name: str, *, partitions: int = 1, replicas: int = 1, configs: Mapping[str, str] | None = None
 ) -> tuple[int, str | None]:
     """Kafka's error code, 0 for a new topic, and its message."""
-    async with admin_of(servers) as admin:
-        answer: Any = await admin.create_topics(
+    async with admin(servers) as client:
+        answer: Any = await client.create_topics(
             [NewTopic(name, partitions, replicas, topic_configs=dict(configs or {}))]
         )
     ((_, code, message),) = answer.topic_errors
     return code, message
 
 
-async def topic_configs(servers: str, topic: str) -> dict[str, str]:
-    async with admin_of(servers) as admin:
-        while True:
-            (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-            ((code, _message, _type, _name, configs),) = cast(Any, answer).resources
-            if code == 0:
-                return {name: value for name, value, *_ in configs}
-            await asyncio.sleep(0.05)  # the node that was asked has not heard of the topic yet
-
-
 async def partition_leader(servers: str, topic: str) -> int:
-    async with admin_of(servers) as admin:
+    async with admin(servers) as client:
         while True:
-            (description,) = await admin.describe_topics([topic])
+            (description,) = await client.describe_topics([topic])
             if description["error_code"] == 0 and description["partitions"][0]["leader"] >= 0:
                 return int(description["partitions"][0]["leader"])
             await asyncio.sleep(0.05)

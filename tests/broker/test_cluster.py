@@ -17,8 +17,8 @@ from pipeline.broker.identity import cluster_identity
 from pipeline.broker.node import Node
 from pipeline.broker.ports import free_ports
 from pipeline.broker.readiness import listed_brokers
-from tests.broker.support import create_topic, partition_leader, producing, send, topic_configs, values_of
-from tests.support.kafka import until
+from tests.broker.support import create_topic, partition_leader, producing, send, values_of
+from tests.support.kafka import topic_configuration, until
 
 
 async def test_a_started_node_serves(fresh_kafka: KafkaCluster) -> None:
@@ -50,7 +50,7 @@ async def test_a_node_is_ready_only_when_it_lists_the_others(tmp_path: Path) -> 
 async def test_on_three_nodes_a_topic_needs_two_replicas_in_sync(kafka_cluster: KafkaCluster, unique: str) -> None:
     await create_topic(kafka_cluster.bootstrap_servers, unique, replicas=kafka_cluster.replicas)
 
-    assert (await topic_configs(kafka_cluster.bootstrap_servers, unique))["min.insync.replicas"] == "2"
+    assert (await topic_configuration(kafka_cluster.bootstrap_servers, unique))["min.insync.replicas"] == "2"
 
 
 async def test_three_nodes_acknowledge_to_all_replicas_when_the_leader_was_killed(

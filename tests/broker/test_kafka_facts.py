@@ -13,16 +13,17 @@ from aiokafka.admin import NewPartitions
 from aiokafka.errors import InvalidPartitionsError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
 from pipeline.broker import Broker, KafkaCluster
-from tests.broker.support import admin_of, create_topic, producing, topic_configs, values_of
+from tests.broker.support import create_topic, producing, values_of
+from tests.support.kafka import admin, topic_configuration, until
 
 
 async def test_the_admin_client_creates_topics_with_their_configuration(kafka: Broker, unique: str) -> None:
     wanted = {"cleanup.policy": "compact", "min.insync.replicas": "1", "retention.ms": "-1"}
     await create_topic(kafka.bootstrap_servers, unique, partitions=3, configs=wanted)
 
-    found = await topic_configs(kafka.bootstrap_servers, unique)
-    async with admin_of(kafka.bootstrap_servers) as admin:
-        (description,) = await admin.describe_topics([unique])
+    found = await topic_configuration(kafka.bootstrap_servers, unique)
+    async with admin(kafka.bootstrap_servers) as client:
+        (description,) = await client.describe_topics([unique])
 
     assert {name: found[name] for name in wanted} == wanted
     assert len(description["partitions"]) == 3
@@ -38,13 +39,16 @@ async def test_creating_a_topic_twice_is_told_and_changes_nothing(kafka: Broker,
 
 async def test_partitions_can_be_added_and_never_removed(kafka: Broker, unique: str) -> None:
     await create_topic(kafka.bootstrap_servers, unique)
-    async with admin_of(kafka.bootstrap_servers) as admin:
-        await admin.create_partitions({unique: NewPartitions(3)})
+    async with admin(kafka.bootstrap_servers) as client:
+        await client.create_partitions({unique: NewPartitions(3)})
         with pytest.raises(InvalidPartitionsError):
-            await admin.create_partitions({unique: NewPartitions(2)})
-        (description,) = await admin.describe_topics([unique])
+            await client.create_partitions({unique: NewPartitions(2)})
 
-    assert len(description["partitions"]) == 3
+        async def partitions() -> int:
+            (description,) = await client.describe_topics([unique])
+            return len(description["partitions"])
+
+        await until(partitions, lambda count: count == 3)
 
 
 async def test_a_topic_that_nobody_declared_does_not_appear(fresh_kafka: KafkaCluster) -> None:
@@ -52,8 +56,8 @@ async def test_a_topic_that_nobody_declared_does_not_appear(fresh_kafka: KafkaCl
         with pytest.raises((KafkaTimeoutError, UnknownTopicOrPartitionError)):
             await producer.send_and_wait("undeclared", b"lost")
 
-    async with admin_of(fresh_kafka.bootstrap_servers) as admin:
-        assert "undeclared" not in await admin.list_topics()
+    async with admin(fresh_kafka.bootstrap_servers) as client:
+        assert "undeclared" not in await client.list_topics()
 
 
 async def test_a_long_fetch_is_answered_as_soon_as_a_record_arrives(kafka: Broker, unique: str) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -17,7 +16,7 @@ from pipeline import topics
 from pipeline.broker import KafkaCluster
 from pipeline.settings import GROUPS, KafkaSettings
 from tests.support.commands import run_command
-from tests.support.kafka import admin
+from tests.support.kafka import configure_topic, topic_configuration
 
 DAY = 86_400_000  # milliseconds
 
@@ -227,7 +226,7 @@ async def test_topics_create_makes_what_is_missing_and_can_be_repeated(own_topic
         }
     )
     (spec,) = [spec for spec in topics.PUBLIC if spec.name == topics.ORDERS_ENRICHED]
-    assert (await configuration(own_topics["KAFKA_BOOTSTRAP_SERVERS"], spec.name)).items() >= spec.configuration(
+    assert (await topic_configuration(own_topics["KAFKA_BOOTSTRAP_SERVERS"], spec.name)).items() >= spec.configuration(
         kafka
     ).items()
 
@@ -238,7 +237,7 @@ async def test_topics_create_names_what_is_configured_otherwise_and_alters_it_on
     assert command("topics", "create", **own_topics).returncode == 0
     servers = own_topics["KAFKA_BOOTSTRAP_SERVERS"]
     name = topics.QUARANTINE
-    before = await configuration(servers, name)
+    before = await topic_configuration(servers, name)
     assert before["retention.ms"] == str(28 * DAY)
     shorter = {**own_topics, "NORCE_KAFKA_BODY_RETENTION_DAYS": "7"}
 
@@ -248,13 +247,13 @@ async def test_topics_create_names_what_is_configured_otherwise_and_alters_it_on
     assert f"differs  {difference}" in told.stdout
     assert topics.ORDERS_ENRICHED not in re.sub(r"^present .*$", "", told.stdout, flags=re.MULTILINE)
     assert "--update" in told.stderr
-    assert await configuration(servers, name) == before
+    assert await topic_configuration(servers, name) == before
 
-    await set_configuration(servers, name, {**own_values(before), "max.message.bytes": "2000000"})
+    await configure_topic(servers, name, {**own_values(before), "max.message.bytes": "2000000"})
     done = command("topics", "create", "--update", **shorter)
     assert done.returncode == 0, done.stderr
     assert f"altered  {difference}" in done.stdout
-    after = await configuration(servers, name)
+    after = await topic_configuration(servers, name)
     assert after["retention.ms"] == str(7 * DAY)
     assert after["max.message.bytes"] == "2000000"  # what somebody else has set stays
     assert "differs" not in command("topics", "create", **shorter).stdout
@@ -271,26 +270,9 @@ def test_more_replicas_in_sync_than_there_are_replicas_are_refused_before_anythi
     assert "min.insync.replicas is 1" in command("topics", "create", **changed).stdout
 
 
-async def set_configuration(servers: str, name: str, values: dict[str, str]) -> None:
-    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-    async with admin(servers) as client:
-        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=values)])
-
-
 def own_values(configuration: dict[str, str]) -> dict[str, str]:
     """What the catalogue sets, of everything that a topic is configured with."""
     return {name: configuration[name] for name in ("cleanup.policy", "min.insync.replicas", "retention.ms")}
-
-
-async def configuration(servers: str, name: str) -> dict[str, str]:
-    """A topic's configuration at the broker."""
-    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-    async with admin(servers) as client:
-        (answer,) = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    ((_, _, _, _, entries),) = cast(Any, answer).resources
-    return {entry[0]: entry[1] for entry in entries}
 
 
 def test_a_process_whose_topics_are_missing_says_so_and_how_to_make_them(own_topics: dict[str, str]) -> None:

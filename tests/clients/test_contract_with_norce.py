@@ -18,6 +18,7 @@ from pipeline.events import NorceOrderStatus
 from tests.clients.norce import Norce
 from tests.clients.peer import Peer, Received, Reply
 from tests.clients.support import CHANNEL, PatientClock, at_most, checkout_settings, connect_settings, metrics
+from tests.support.norce import norce_document
 
 
 class Contract:
@@ -75,20 +76,13 @@ class Contract:
 
 
 @pytest.fixture(scope="module")
-def norce_documents() -> Path:
-    documents = Path(__file__).resolve().parents[3] / "shared" / "norce"
-    assert documents.is_dir(), "Norce's contracts are not there, so nothing can be said about the clients"
-    return documents
+def connect() -> Contract:
+    return Contract(norce_document("connect-order-service.openapi.yaml"), "/commerce/connect/4.0")
 
 
 @pytest.fixture(scope="module")
-def connect(norce_documents: Path) -> Contract:
-    return Contract(norce_documents / "connect-order-service.openapi.yaml", "/commerce/connect/4.0")
-
-
-@pytest.fixture(scope="module")
-def checkout(norce_documents: Path) -> Contract:
-    return Contract(norce_documents / "checkout-order.openapi.yaml", "/checkout/order/api/v1")
+def checkout() -> Contract:
+    return Contract(norce_document("checkout-order.openapi.yaml"), "/checkout/order/api/v1")
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

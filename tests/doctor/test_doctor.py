@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ from pipeline.broker import KafkaCluster
 from pipeline.doctor.checks import PROCESSES
 from pipeline.doctor.cli import NAMES
 from tests.pipeline.system import System
-from tests.support.kafka import admin
+from tests.support.kafka import configure_topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -140,11 +139,11 @@ async def test_what_could_not_be_looked_at_is_not_called_right(system: System) -
 
 async def test_a_topic_that_is_configured_otherwise_is_a_warning(system: System) -> None:
     altered = {"retention.ms": "1000"}
-    await _alter(system, topics.UPDATES, altered)
+    await configure_topic(system.servers, topics.UPDATES, altered)
     try:
         told = await doctor(system, "worker")
     finally:
-        await _alter(system, topics.UPDATES, {"retention.ms": str(30 * 24 * 3600 * 1000)})
+        await configure_topic(system.servers, topics.UPDATES, {"retention.ms": str(30 * 24 * 3600 * 1000)})
     assert told.code == 0
     ((verdict, says),) = told.of("topics")
     assert (verdict, topics.UPDATES in says) == ("warning", True)
@@ -165,11 +164,3 @@ async def test_an_unknown_process_is_named_and_the_help_knows_all(system: System
     told = await doctor(system, "wroker")
     assert (told.code, "there is no process wroker" in told.text) == (2, True)
     assert NAMES.split(", ") == list(PROCESSES)
-
-
-async def _alter(system: System, topic: str, values: Mapping[str, str]) -> None:
-    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-    async with admin(system.servers) as client:
-        resource: Any = ConfigResource(ConfigResourceType.TOPIC, topic, dict(values))
-        await client.alter_configs([resource])

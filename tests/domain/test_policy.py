@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import yaml
 from pipeline.domain import DEFAULT_POLICIES, InvalidPolicy, PushPolicies
 from pipeline.domain.policy import PushPolicy
 from pipeline.events import NorceOrderStatus
+from tests.support.norce import norce_document
 
 
 def parse(document: dict[str, Any]) -> PushPolicies:
@@ -90,8 +90,8 @@ def test_a_policy_that_was_used_is_equal_to_one_that_was_not() -> None:
     assert used == parse({"applications": {"1:2": {"connect": {"enabled": False}}}})
 
 
-def test_the_statuses_are_those_of_the_connect_contract(repository: Path) -> None:
-    contract = repository.parent / "shared" / "norce" / "connect-order-service.openapi.yaml"
+def test_the_statuses_are_those_of_the_connect_contract() -> None:
+    contract = norce_document("connect-order-service.openapi.yaml")
     document = yaml.safe_load(contract.read_text(encoding="utf-8"))
     request = document["components"]["schemas"]["SendOrderStatusRequest"]
     assert set(request["properties"]["OrderStatus"]["enum"]) == {status.value for status in NorceOrderStatus}

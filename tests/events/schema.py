@@ -6,15 +6,14 @@ The strategies read the schema and not the models, so that the two are compared 
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import strategies as st
 
-SCHEMA_FILE = Path(__file__).resolve().parents[3] / "shared" / "norce" / "commerce-events.schema.json"
+from tests.support.norce import is_there, norce_document
+
+_FILE = "commerce-events.schema.json"
 
 JsonObject = dict[str, Any]
 
@@ -29,20 +28,14 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 
 @cache
 def definitions() -> dict[str, JsonObject]:
-    """The schema's definitions by event type. Without the file: a failure in CI, elsewhere a skip."""
-    if not SCHEMA_FILE.exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"{SCHEMA_FILE.name} is not next to the repository, and CI must have it")
-        pytest.skip(f"{SCHEMA_FILE.name} is not next to the repository")
-    document: JsonObject = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    """The schema's definitions by event type."""
+    document: JsonObject = json.loads(norce_document(_FILE).read_text(encoding="utf-8"))
     return document["$defs"]  # type: ignore[no-any-return]
 
 
 def event_types() -> list[str]:
     """The schema's event types, for parametrizing; empty where the file is missing."""
-    if not SCHEMA_FILE.exists():
-        return []
-    return sorted(definitions())
+    return sorted(definitions()) if is_there(_FILE) else []
 
 
 def types_of(schema: JsonObject) -> set[str]:

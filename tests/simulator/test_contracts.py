@@ -1,7 +1,5 @@
 """The contracts that ship say what Norce's do, for the operations that are served."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,19 +9,14 @@ from openapi_spec_validator import validate
 from connectors.simulator.contract import Contract
 from connectors.simulator.services import Service
 from tests.simulator.support import references, services
+from tests.support.norce import norce_document
 
-NORCE = Path(__file__).resolve().parents[3] / "shared" / "norce"
 NAMES = ("identity", "connect", "query", "checkout")
 _WORDS = {"description", "summary", "tags", "externalDocs"}
 
 
 def norces(file: str) -> dict[str, Any]:
-    """Norce's own document. Without it: a failure in CI, elsewhere a skip."""
-    if not (NORCE / file).exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"{file} is not next to the repository, and CI must have it")
-        pytest.skip(f"{file} is not next to the repository")
-    document: dict[str, Any] = yaml.safe_load((NORCE / file).read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(norce_document(file).read_text(encoding="utf-8"))
     return document
 
 

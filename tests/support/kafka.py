@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 T = TypeVar("T")
 
@@ -31,6 +32,26 @@ async def create_topics(
             [NewTopic(name, partitions, 1, topic_configs=dict(config or {})) for name in names]
         )
     assert not any(code for _, code, *_ in cast(Any, answer).topic_errors), answer
+
+
+async def topic_configuration(bootstrap_servers: str, topic: str) -> dict[str, str]:
+    """Every value that a topic is configured with, as soon as the node that is asked has heard of the topic."""
+    async with admin(bootstrap_servers) as client:
+
+        async def ask() -> Any:
+            (answer,) = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+            (found,) = cast(Any, answer).resources
+            return found
+
+        _code, _message, _type, _name, entries = await until(ask, lambda found: found[0] == 0)
+    return {name: value for name, value, *_ in entries}
+
+
+async def configure_topic(bootstrap_servers: str, topic: str, values: Mapping[str, str]) -> None:
+    """Configure a topic with just these values, until the broker tells them: its controller answers earlier."""
+    async with admin(bootstrap_servers) as client:
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=dict(values))])
+    await until(lambda: topic_configuration(bootstrap_servers, topic), lambda told: told.items() >= values.items())
 
 
 async def delete_before(bootstrap_servers: str, topic: str, partition: int, offset: int) -> None:
