@@ -15,7 +15,7 @@ from collections import Counter
 
 import uvloop
 
-from benchmarks.events import events
+from benchmarks.events import TOPICS, events
 from benchmarks.ingress.load import Options, quantile
 from connectors.webhook.producer import Producer
 from pipeline.settings import KafkaSettings, load
@@ -25,6 +25,7 @@ async def run(options: Options) -> dict[str, object]:
     """Send for a while, each sender waiting for the acknowledgement before its next record."""
     (kafka,) = load(KafkaSettings)
     producer = Producer(kafka, 65_536)
+    await producer.start(TOPICS)
     now = time.time_ns() // 1000
     records = itertools.cycle(
         [
@@ -40,7 +41,7 @@ async def run(options: Options) -> dict[str, object]:
         while not ending:
             topic, record = next(records)
             sent = time.perf_counter()
-            await producer.send(topic, record.value, record.key, headers=list(record.headers))
+            await (await producer.send(topic, record.value, record.key, headers=list(record.headers)))
             answers["200"] += 1
             if timed:
                 latencies.append(time.perf_counter() - sent)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Outstanding:
-    """Knows how many records wait and for how long nothing was acknowledged, by the given clock in seconds."""
+    """Knows how many records wait, how long, and since when nothing was acknowledged, by the given clock in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -30,6 +30,12 @@ class Outstanding:
         self._since.pop(number, None)
         if stored:
             self._last_success = self._clock()
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that the oldest record has waited; 0 when none waits."""
+        oldest = next(iter(self._since.values()), None)
+        return 0.0 if oldest is None else self._clock() - oldest
 
     @property
     def silence(self) -> float:

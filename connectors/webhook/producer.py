@@ -1,28 +1,42 @@
-"""librdkafka's idempotent producer on an event loop.
+"""aiokafka's idempotent producer: how it is made, asked for its health and thrown away.
 
-librdkafka batches, sends and repeats in threads of its own, without Python's lock; that is what makes it cheaper for
-each record than a client written in Python. One thread of ours waits for its acknowledgements and hands over to the
-loop, at once, all that have come.
+It puts the records of all partitions that wait for a broker into one request, and waits with the next request until
+that one is answered. So many senders share a request however many partitions their orders fall into, and a lone sender
+waits for nobody. librdkafka makes a request for each partition (its issue 1700): for the same records that is several
+times the work for the broker.
 
-It repeats a batch for as long as the trouble may pass (a broker away, too few replicas, a change of leader), at most
-``message.timeout.ms``, and connects again by itself. What it does not survive is an error it calls fatal.
+It repeats a batch for as long as the trouble may pass: a broker away, too few replicas, a change of leader. Two things
+it does not survive, and says so through ``on_failed``:
+
+- a batch that is refused for good. Its sequence numbers are used up, and the broker then refuses every later batch of
+  that partition as out of order;
+- whatever it raises that it does not explain.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Self
 
-import confluent_kafka
-from confluent_kafka import KafkaError, KafkaException
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+from aiokafka.structs import RecordMetadata
 
 from connectors.webhook.outstanding import Outstanding
 from pipeline.settings import KafkaSettings
+
+# At debug level it writes the key and value of every record, so whole bodies with personal data, into the log.
+logging.getLogger("aiokafka.producer.producer").setLevel(logging.INFO)
 
 METADATA_TIMEOUT = 2.0
 """Seconds that a broker has to answer a question about topics."""
@@ -30,44 +44,12 @@ METADATA_TIMEOUT = 2.0
 RECORD_OVERHEAD = 65_536
 """Bytes that key, headers and framing may add to the largest body."""
 
-GIVEN_UP_AFTER = 3
-"""Request timeouts after which a record that is not acknowledged is dropped; its sender was told so long before."""
-
-CLOSE_TIMEOUT = 1.0
-"""Seconds that connections get to close."""
-
-_ANY = -1
-"""Partition that stands for the one of the key."""
-
-_POLL = 0.1
-"""Seconds after which the thread that waits for acknowledgements looks whether it should end."""
-
-_LINGER_MS = 0.3
-"""Milliseconds that a record waits for others to share its request to the broker.
-
-It costs a lone sender a millisecond or two, as the client's timers are coarse. Without it nearly every record is a
-request of its own, whose cost at the broker is what limits many senders first.
-"""
-
-_MAX_WAITING_KIB = 262_144
-"""KiB of records that wait for Kafka; a record beyond them is refused."""
-
-_RECONNECT_MAX_MS = 1000
-"""Milliseconds between two attempts to reach a broker, at most."""
-
+_HARMLESS = (MessageSizeTooLargeError, UnknownTopicOrPartitionError, TopicAuthorizationFailedError)
+"""What is raised before a record took a sequence number: the producer is as good as before."""
 
 Headers = list[tuple[str, bytes]]
 
-
-class Stored(NamedTuple):
-    """Where Kafka put a record."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
-_Settled = tuple[int, asyncio.Future[Stored], Stored | KafkaException]
+OnFailed = Callable[["Producer", BaseException], None]
 
 
 class Producer:
@@ -80,35 +62,20 @@ class Producer:
         *,
         client_id: str = "norce-webhook",
         outstanding: Outstanding | None = None,
-        on_fatal: Callable[[Producer, KafkaError], None] = lambda producer, error: None,
+        on_failed: OnFailed = lambda producer, error: None,
     ) -> None:
-        self._on_fatal = on_fatal
+        self._on_failed = on_failed
         self._outstanding = Outstanding() if outstanding is None else outstanding
-        self._producer = confluent_kafka.Producer(
-            {
-                **kafka.librdkafka(),
-                "client.id": client_id,
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": _LINGER_MS,
-                # The partition that every other Kafka client puts a key into.
-                "partitioner": "murmur2_random",
-                "request.timeout.ms": int(kafka.request_timeout * 1000),
-                "message.timeout.ms": int(GIVEN_UP_AFTER * kafka.request_timeout * 1000),
-                "message.max.bytes": max(1_048_576, max_body_bytes + RECORD_OVERHEAD),
-                "queue.buffering.max.kbytes": _MAX_WAITING_KIB,
-                "reconnect.backoff.max.ms": _RECONNECT_MAX_MS,
-                "error_cb": self._failed,
-            }
-        )
+        self._connecting = kafka.request_timeout
         self._loop = asyncio.get_running_loop()
-        self._waiting = 0
-        self._nothing = asyncio.Event()
-        self._nothing.set()
-        self._settled: list[_Settled] = []
-        self._closed = False
-        self._thread = threading.Thread(target=self._poll, name="kafka acknowledgements", daemon=True)
-        self._thread.start()
+        self._producer = AIOKafkaProducer(
+            **kafka.connection(),
+            client_id=client_id,
+            acks="all",
+            enable_idempotence=True,
+            request_timeout_ms=int(kafka.request_timeout * 1000),
+            max_request_size=max(1_048_576, max_body_bytes + RECORD_OVERHEAD),
+        )
 
     @classmethod
     @asynccontextmanager
@@ -116,16 +83,30 @@ class Producer:
         """A producer that has reached a broker, and that delivers what is sent before it is closed.
 
         Raises:
-            KafkaException: no broker could be reached in time.
+            KafkaError, OSError, TimeoutError: no broker could be reached in time.
         """
         producer = cls(kafka, max_body_bytes, client_id=client_id)
+        await producer.start()
         try:
-            await producer.topics(kafka.request_timeout)
             yield producer
         finally:
             await producer.close(kafka.request_timeout)
 
-    def send(
+    async def start(self, topics: Sequence[str] = ()) -> None:
+        """Connect, and find out where the topics are.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: no broker could be reached in time. It is closed then.
+        """
+        try:
+            async with asyncio.timeout(self._connecting):
+                await self._producer.start()
+                await self._producer.client.set_topics(topics)
+        except BaseException:
+            await self._producer.stop()
+            raise
+
+    async def send(
         self,
         topic: str,
         value: bytes | None,
@@ -134,113 +115,82 @@ class Producer:
         headers: Headers,
         timestamp: int | None = None,
         partition: int | None = None,
-    ) -> asyncio.Future[Stored]:
-        """Begin to send; the future is done when all in-sync replicas have the record, or with a ``KafkaException``.
+    ) -> asyncio.Future[RecordMetadata]:
+        """Begin to send; the future is done when all in-sync replicas have the record, or with a ``KafkaError``.
 
-        ``timestamp`` is in milliseconds since 1970, now if there is none. The partition is the key's if there is none.
-        A future that is cancelled does not take the record back.
+        Waits while the partition's batch is full. ``timestamp`` is in milliseconds since 1970, now if there is none.
+        The partition is the key's if there is none. A future that is cancelled does not take the record back.
 
         Raises:
-            KafkaException, BufferError: it cannot be sent, being too large, or with too many waiting.
+            KafkaError: it cannot be sent.
         """
-        acknowledgement: asyncio.Future[Stored] = self._loop.create_future()
-        number = self._outstanding.add()
         try:
-            self._producer.produce(
-                topic,
-                value,
-                key,
-                _ANY if partition is None else partition,
-                partial(self._delivered, number, acknowledgement),
-                timestamp=timestamp or 0,
-                headers=headers,  # type: ignore[arg-type]  # a list of its own kind, which is not changed
+            stored = await self._producer.send(
+                topic, value, key, partition=partition, timestamp_ms=timestamp, headers=headers
             )
-        except BaseException:
-            self._outstanding.settle(number, stored=False)
+        except _HARMLESS:
             raise
-        self._waiting += 1
-        self._nothing.clear()
+        except Exception as error:
+            self._on_failed(self, error)
+            raise
+        # One of our own: the record is on its way, and a sender that gives up must not hide how that ends.
+        acknowledgement: asyncio.Future[RecordMetadata] = self._loop.create_future()
+        stored.add_done_callback(partial(self._settle, self._outstanding.add(), acknowledgement))
         return acknowledgement
 
-    async def topics(self, seconds: float = METADATA_TIMEOUT) -> dict[str, Any]:
-        """What a broker says of each topic right now. Raises ``KafkaException`` if none answers in that time."""
-        found: dict[str, Any] = (await asyncio.to_thread(self._producer.list_topics, timeout=seconds)).topics
+    def _settle(
+        self, number: int, acknowledgement: asyncio.Future[RecordMetadata], stored: asyncio.Future[RecordMetadata]
+    ) -> None:
+        error = ProducerClosed() if stored.cancelled() else stored.exception()
+        self._outstanding.settle(number, stored=error is None)
+        if not acknowledgement.done():
+            if error is None:
+                acknowledgement.set_result(stored.result())
+            else:
+                acknowledgement.set_exception(error)
+        if error is not None:
+            self._on_failed(self, error)
+
+    async def troubles(self, topics: Sequence[str], min_insync: int) -> list[str]:
+        """What keeps it from writing to the topics right now, as asked from a broker; empty when all is well.
+
+        A topic is in trouble when it does not exist, or when none of its partitions can take a record that every
+        in-sync replica acknowledges.
+        """
+        try:
+            async with asyncio.timeout(METADATA_TIMEOUT):
+                answered = await self._producer.client.force_metadata_update()
+        except (TimeoutError, KafkaError):
+            answered = False
+        if not answered:
+            return ["no broker answers"]
+        # The public methods tell leaders, not replicas.
+        known = self._producer.client.cluster._partitions
+        found = []
+        for topic in topics:
+            if topic not in known:
+                found.append(f"topic {topic} does not exist")
+            elif not any(
+                partition.leader != -1 and len(partition.isr) >= min(min_insync, len(partition.replicas))
+                for partition in known[topic].values()
+            ):
+                found.append(f"topic {topic} has no partition with enough replicas")
         return found
 
     async def close(self, patience: float) -> None:
-        """Deliver what waits for at most ``patience`` seconds, then drop it: its futures fail."""
-        with contextlib.suppress(TimeoutError):
+        """Deliver what waits for at most ``patience`` seconds, then drop it: its futures fail.
+
+        The client's own ``stop`` is not enough: it repeats a batch until that succeeds, so ``stop`` waits for ever
+        while the broker is away.
+        """
+        try:
             async with asyncio.timeout(patience):
-                await self._nothing.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await asyncio.to_thread(self._end)
-
-    def _end(self) -> None:
-        self._producer.purge()
-        self._closed = True
-        self._thread.join()
-        self._producer.close()
-
-    def _poll(self) -> None:
-        while not self._closed:
-            self._producer.poll(_POLL)
-            self._hand_over()
-        self._producer.poll(0)  # what was purged
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        settled, self._settled = self._settled, []
-        if settled:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._settle, settled)
-
-    def _settle(self, settled: list[_Settled]) -> None:
-        for number, acknowledgement, result in settled:
-            self._outstanding.settle(number, stored=isinstance(result, Stored))
-            if acknowledgement.done():
-                continue
-            if isinstance(result, Stored):
-                acknowledgement.set_result(result)
-            else:
-                acknowledgement.set_exception(result)
-        self._waiting -= len(settled)
-        if not self._waiting:
-            self._nothing.set()
-
-    def _delivered(
-        self, number: int, acknowledgement: asyncio.Future[Stored], error: KafkaError | None, message: Any
-    ) -> None:
-        """Called by librdkafka in the thread that polls."""
-        result = (
-            Stored(message.topic(), message.partition(), message.offset()) if error is None else KafkaException(error)
-        )
-        self._settled.append((number, acknowledgement, result))
-
-    def _failed(self, error: KafkaError) -> None:
-        """Called by librdkafka in the thread that polls."""
-        if error.fatal():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._on_fatal, self, error)
-
-
-async def troubles(producer: Producer, topics: Sequence[str], min_insync: int) -> list[str]:
-    """What keeps the producer from writing to the topics right now, as asked from a broker; empty when all is well.
-
-    A topic is in trouble when it does not exist, or when none of its partitions can take a record that every in-sync
-    replica acknowledges.
-    """
-    try:
-        known = await producer.topics()
-    except KafkaException:
-        return ["no broker answers"]
-    found = []
-    for topic in topics:
-        if topic not in known or known[topic].error is not None:
-            found.append(f"topic {topic} does not exist")
-        elif not any(
-            partition.leader != -1 and len(partition.isrs) >= min(min_insync, len(partition.replicas))
-            for partition in known[topic].partitions.values()
-        ):
-            found.append(f"topic {topic} has no partition with enough replicas")
-    return found
+                await self._producer.flush()
+        except (TimeoutError, KafkaError):
+            pass
+        sender = self._producer._sender.sender_task
+        if sender is not None:
+            sender.cancel()
+            await asyncio.wait([sender])
+        self._producer._message_accumulator.fail_all(ProducerClosed())
+        await self._producer.stop()

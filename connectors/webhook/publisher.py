@@ -1,24 +1,24 @@
 """Publishes records on Kafka and says whether every in-sync replica has them.
 
 A record that was waited for too long is not taken back: it may still arrive, and once more when Norce repeats it. Kafka
-is connected to again by the producer itself; a producer that met an error it cannot survive is replaced by a fresh one.
+is connected to again by the producer itself. A producer is replaced by a fresh one when it met an error that it cannot
+survive, and when a record is not acknowledged for long: its batch may be lost inside the client.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import structlog
-from confluent_kafka import KafkaError
+from aiokafka.structs import RecordMetadata
 
 from connectors.webhook.errors import NotAcknowledged, Trouble
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.outstanding import Outstanding
-from connectors.webhook.producer import CLOSE_TIMEOUT, Producer, Stored, troubles
+from connectors.webhook.producer import Producer
 from connectors.webhook.records import Headers, Record
 from connectors.webhook.traces import send_span
 from pipeline import tracing
@@ -30,8 +30,14 @@ log = structlog.get_logger(__name__)
 RECONNECT_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts to reach a broker; the last one repeats."""
 
-LOOK_EVERY = 0.05
-"""Seconds between two looks at how long records have been waited for."""
+STUCK_AFTER = 3
+"""Request timeouts that a record may wait before its producer is replaced; its sender was told so long before."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at how long records wait."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds that connections get to close."""
 
 
 class Publisher:
@@ -52,8 +58,6 @@ class Publisher:
         self._metrics = metrics
         self._clock = clock
         self._outstanding = Outstanding(clock)
-        self._waited_for: deque[tuple[float, asyncio.Future[Stored]]] = deque()
-        """With the time until which they are; in its order, as all may wait for the same time."""
         self._producer: Producer | None = None
         self._connected = asyncio.Event()
         self._broken = asyncio.Event()
@@ -68,17 +72,15 @@ class Publisher:
 
     async def run(self) -> NoReturn:
         """Keep a working producer. A Kafka that is not there yet is waited for; records are refused until it is."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._give_up_late(), name="late records")
-            while True:
-                producer = await self._connect()
-                self._broken.clear()
-                self._producer, self._unreachable = producer, None
-                self._connected.set()
-                self._metrics.producers.inc()
-                found = await troubles(producer, self._topics, self._kafka.min_insync_replicas)
-                log.info("connected to kafka", bootstrap_servers=self._kafka.bootstrap_servers, troubles=found)
-                await self._broken.wait()
+        while True:
+            producer = await self._connect()
+            self._broken.clear()
+            self._producer, self._unreachable = producer, None
+            self._connected.set()
+            self._metrics.producers.inc()
+            found = await producer.troubles(self._topics, self._kafka.min_insync_replicas)
+            log.info("connected to kafka", bootstrap_servers=self._kafka.bootstrap_servers, troubles=found)
+            await self._until_broken(producer)
 
     async def close(self, patience: float) -> None:
         """Deliver what is outstanding for at most ``patience`` seconds, then drop it: its senders were told 503.
@@ -110,19 +112,19 @@ class Publisher:
         producer = self._producer
         if producer is None:
             return [self._unreachable or "connecting to Kafka"]
-        found = await troubles(producer, self._topics, self._kafka.min_insync_replicas)
+        found = await producer.troubles(self._topics, self._kafka.min_insync_replicas)
         if not found and self._outstanding.silence > self._timeout:
             return ["Kafka acknowledges nothing"]
         return found
 
-    async def _publish(self, record: Record, headers: Headers) -> Stored:
+    async def _publish(self, record: Record, headers: Headers) -> RecordMetadata:
         try:
-            producer = self._producer or await self._next_producer()
-            acknowledgement = producer.send(
-                record.topic, record.value, record.key, timestamp=record.timestamp, headers=headers
-            )
-            self._waited_for.append((self._clock() + self._timeout, acknowledgement))
-            stored = await acknowledgement
+            async with asyncio.timeout(self._timeout):
+                producer = self._producer or await self._next_producer()
+                acknowledgement = await producer.send(
+                    record.topic, record.value, record.key, timestamp=record.timestamp, headers=headers
+                )
+                stored = await acknowledgement
         except TimeoutError:
             raise self._not_acknowledged(Trouble.LATE, "no acknowledgement in time") from None
         except NotAcknowledged:
@@ -134,19 +136,9 @@ class Publisher:
             log.info("kafka acknowledges again")
         return stored
 
-    async def _give_up_late(self) -> NoReturn:
-        """Let nobody wait longer than allowed. One task for all: a timer for each record would cost more."""
-        while True:
-            now = self._clock()
-            while self._waited_for and (self._waited_for[0][1].done() or self._waited_for[0][0] <= now):
-                _, acknowledgement = self._waited_for.popleft()
-                if not acknowledgement.done():
-                    acknowledgement.set_exception(TimeoutError())
-            await asyncio.sleep(LOOK_EVERY)
-
-    def _condemn(self, producer: Producer, error: KafkaError) -> None:
+    def _condemn(self, producer: Producer, error: BaseException | str) -> None:
         if producer is self._producer:
-            log.error("kafka producer is replaced", reason=str(error))
+            log.error("kafka producer is replaced", reason=str(error) or repr(error))
             self._producer = None
             self._connected.clear()
             self._broken.set()
@@ -155,8 +147,7 @@ class Publisher:
     async def _next_producer(self) -> Producer:
         if self._unreachable is not None:
             raise self._not_acknowledged(Trouble.UNREACHABLE, self._unreachable)
-        async with asyncio.timeout(self._timeout):
-            await self._connected.wait()
+        await self._connected.wait()
         if self._producer is None:
             raise self._not_acknowledged(Trouble.UNREACHABLE, "the connection was lost again")
         return self._producer
@@ -180,13 +171,19 @@ class Publisher:
             attempt += 1
 
     async def _reached(self) -> Producer:
-        producer = Producer(self._kafka, self._max_body_bytes, outstanding=self._outstanding, on_fatal=self._condemn)
-        try:
-            await producer.topics(self._kafka.request_timeout)
-        except BaseException:
-            await producer.close(0.0)
-            raise
+        producer = Producer(self._kafka, self._max_body_bytes, outstanding=self._outstanding, on_failed=self._condemn)
+        await producer.start(self._topics)
         return producer
+
+    async def _until_broken(self, producer: Producer) -> None:
+        longest = STUCK_AFTER * self._kafka.request_timeout
+        while not self._broken.is_set():
+            try:
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._broken.wait()
+            except TimeoutError:
+                if self._outstanding.longest_wait > longest:
+                    self._condemn(producer, f"a record was not acknowledged for {longest:g} s")
 
     def _retire(self, producer: Producer, patience: float) -> None:
         task = asyncio.create_task(producer.close(patience))

@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from confluent_kafka import KafkaException
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
 from connectors.webhook.event_types import Requested
-from connectors.webhook.producer import Producer, Stored
+from connectors.webhook.producer import Producer
 from connectors.webhook.records import Record, RecordFactory
 from pipeline.dead_letters.records import JSON_HEADERS
 from pipeline.events import UnusableBody
@@ -115,7 +116,7 @@ class Retrier:
         try:
             async with Producer.connected(kafka, max_body_bytes, client_id="norce-quarantine") as producer:
                 yield cls(producer, PATIENCE * kafka.request_timeout, by)
-        except KafkaException as error:
+        except (KafkaError, OSError, TimeoutError) as error:
             raise NotPublished(error) from error
 
     async def retry(self, tried: Sequence[Tried]) -> list[Tried]:
@@ -156,11 +157,11 @@ class Retrier:
             "headers": [*JSON_HEADERS],
         }
 
-    async def _send(self, records: Sequence[dict[str, Any]]) -> list[Stored]:
+    async def _send(self, records: Sequence[dict[str, Any]]) -> list[RecordMetadata]:
         try:
             async with asyncio.timeout(self._timeout):
-                return list(await asyncio.gather(*[self._producer.send(**record) for record in records]))
-        except (KafkaException, BufferError, TimeoutError) as error:
+                return await asyncio.gather(*[await self._producer.send(**record) for record in records])
+        except (KafkaError, TimeoutError) as error:
             raise NotPublished(error) from error
 
 
@@ -174,7 +175,7 @@ def _arguments(record: Record) -> dict[str, Any]:
     }
 
 
-def _published(stored: Stored) -> Published:
+def _published(stored: RecordMetadata) -> Published:
     return Published(topic=stored.topic, partition=stored.partition, offset=stored.offset)
 
 

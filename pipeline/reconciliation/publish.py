@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Self
 
 import orjson
-from confluent_kafka import KafkaException
+from aiokafka.errors import KafkaError
 
 from connectors.webhook.producer import Producer
 from connectors.webhook.records import Record, RecordFactory
@@ -68,7 +68,7 @@ class Publisher:
         try:
             async with Producer.connected(kafka, MAX_RECORD_BYTES, client_id="norce-reconciliation") as producer:
                 yield cls(producer, kafka.request_timeout)
-        except KafkaException as error:
+        except (KafkaError, OSError, TimeoutError) as error:
             raise NotPublished(error) from error
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -88,9 +88,9 @@ class Publisher:
             async with asyncio.timeout(self._timeout):
                 await asyncio.gather(
                     *[
-                        self._producer.send(topic, value, key, timestamp=timestamp, headers=headers)
+                        await self._producer.send(topic, value, key, timestamp=timestamp, headers=headers)
                         for topic, value, key, timestamp, headers in records
                     ]
                 )
-        except (KafkaException, BufferError, TimeoutError) as error:
+        except (KafkaError, TimeoutError) as error:
             raise NotPublished(error) from error

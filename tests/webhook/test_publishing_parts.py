@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from confluent_kafka import KafkaError
+from aiokafka.errors import OutOfOrderSequenceNumber
 from pydantic import SecretStr
 
 from connectors.webhook.event_types import Requested
@@ -30,24 +30,24 @@ class Clock:
         return self.now
 
 
-def test_while_no_record_waits_there_is_no_silence() -> None:
+def test_while_no_record_waits_there_is_neither_wait_nor_silence() -> None:
     clock = Clock()
     outstanding = Outstanding(clock)
     clock.now = 1000.0
-    assert (len(outstanding), outstanding.silence) == (0, 0.0)
+    assert (len(outstanding), outstanding.longest_wait, outstanding.silence) == (0, 0.0, 0.0)
 
 
-def test_silence_begins_with_the_oldest_record_and_any_acknowledgement_ends_it() -> None:
+def test_wait_and_silence_begin_with_the_oldest_record_and_any_acknowledgement_ends_the_silence() -> None:
     clock = Clock()
     outstanding = Outstanding(clock)
     old = outstanding.add()
     clock.now = 5.0
     young = outstanding.add()
     clock.now = 7.0
-    assert (len(outstanding), outstanding.silence) == (2, 7.0)
+    assert (len(outstanding), outstanding.longest_wait, outstanding.silence) == (2, 7.0, 7.0)
     outstanding.settle(young, stored=True)
     clock.now = 8.0
-    assert (len(outstanding), outstanding.silence) == (1, 1.0)
+    assert (len(outstanding), outstanding.longest_wait, outstanding.silence) == (1, 8.0, 1.0)
     outstanding.settle(old, stored=False)
     assert (len(outstanding), outstanding.silence) == (0, 0.0)
 
@@ -71,7 +71,7 @@ async def test_a_producer_that_cannot_go_on_is_replaced_and_records_are_taken_ag
         await publisher.publish(received(factory))
         first = publisher._producer
         assert first is not None
-        first._failed(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "made up", fatal=True))
+        first._on_failed(first, OutOfOrderSequenceNumber("made up"))
         await until(publisher.troubles, lambda found: publisher._producer not in (None, first) and not found)
         await publisher.publish(received(factory))
         assert publisher.unacknowledged == 0
