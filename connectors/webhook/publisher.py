@@ -18,6 +18,7 @@ from aiokafka.structs import RecordMetadata
 from connectors.webhook.errors import NotAcknowledged, Trouble
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.outstanding import Outstanding
+from connectors.webhook.patience import Patience
 from connectors.webhook.producer import Producer
 from connectors.webhook.records import Headers, Record
 from connectors.webhook.traces import send_span
@@ -58,6 +59,7 @@ class Publisher:
         self._metrics = metrics
         self._clock = clock
         self._outstanding = Outstanding(clock)
+        self._patience = Patience(webhook.produce_timeout)
         self._producer: Producer | None = None
         self._connected = asyncio.Event()
         self._broken = asyncio.Event()
@@ -72,15 +74,17 @@ class Publisher:
 
     async def run(self) -> NoReturn:
         """Keep a working producer. A Kafka that is not there yet is waited for; records are refused until it is."""
-        while True:
-            producer = await self._connect()
-            self._broken.clear()
-            self._producer, self._unreachable = producer, None
-            self._connected.set()
-            self._metrics.producers.inc()
-            found = await producer.troubles(self._topics, self._kafka.min_insync_replicas)
-            log.info("connected to kafka", bootstrap_servers=self._kafka.bootstrap_servers, troubles=found)
-            await self._until_broken(producer)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._patience.run(), name="late records")
+            while True:
+                producer = await self._connect()
+                self._broken.clear()
+                self._producer, self._unreachable = producer, None
+                self._connected.set()
+                self._metrics.producers.inc()
+                found = await producer.troubles(self._topics, self._kafka.min_insync_replicas)
+                log.info("connected to kafka", bootstrap_servers=self._kafka.bootstrap_servers, troubles=found)
+                await self._until_broken(producer)
 
     async def close(self, patience: float) -> None:
         """Deliver what is outstanding for at most ``patience`` seconds, then drop it: its senders were told 503.
@@ -119,7 +123,7 @@ class Publisher:
 
     async def _publish(self, record: Record, headers: Headers) -> RecordMetadata:
         try:
-            async with asyncio.timeout(self._timeout):
+            with self._patience.wait():
                 producer = self._producer or await self._next_producer()
                 acknowledgement = await producer.send(
                     record.topic, record.value, record.key, timestamp=record.timestamp, headers=headers

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
+import pytest
+import pytest_asyncio
 from aiokafka.errors import OutOfOrderSequenceNumber
 from pydantic import SecretStr
 
 from connectors.webhook.event_types import Requested
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.outstanding import Outstanding
+from connectors.webhook.patience import Patience
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.records import Record, RecordFactory
 from pipeline import topics
@@ -59,6 +63,50 @@ def test_a_record_that_is_given_up_does_not_end_the_silence() -> None:
     clock.now = 3.0
     outstanding.settle(given_up, stored=False)
     assert outstanding.silence == 3.0
+
+
+@pytest_asyncio.fixture
+async def patience() -> AsyncIterator[Patience]:
+    """Of no time at all: whoever waits is late at the next look."""
+    patience = Patience(0.0)
+    running = asyncio.create_task(patience.run())
+    yield patience
+    running.cancel()
+
+
+async def test_whoever_waits_too_long_is_told_so_and_can_go_on(patience: Patience) -> None:
+    with pytest.raises(TimeoutError), patience.wait():
+        await asyncio.Event().wait()
+    await asyncio.sleep(0)  # a cancellation that was left over would end this
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_what_is_over_is_not_ended(patience: Patience) -> None:
+    with patience.wait():
+        pass
+    with pytest.raises(TimeoutError), patience.wait():  # a look has passed
+        await asyncio.Event().wait()
+
+
+async def test_an_error_of_what_is_waited_for_is_not_hidden(patience: Patience) -> None:
+    with pytest.raises(ZeroDivisionError), patience.wait():
+        raise ZeroDivisionError
+
+
+async def test_a_task_that_is_cancelled_while_it_waits_ends_cancelled_and_not_late() -> None:
+    patience = Patience(3600.0)
+
+    async def wait() -> None:
+        with patience.wait():
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_a_producer_that_cannot_go_on_is_replaced_and_records_are_taken_again(broker: KafkaCluster) -> None:
