@@ -43,7 +43,7 @@ def _done(value: Any) -> Future[Any]:
 async def test_an_update_is_done_when_the_broker_tells_the_new_value(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = Lagging("28", "28", "7")
     monkeypatch.setattr(topic_configuration, "AdminClient", lambda _: broker)
-    await topic_configuration.update(KafkaSettings(bootstrap_servers="127.0.0.1:9"), [SHORTER])
+    await topic_configuration.update(KafkaSettings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"), [SHORTER])
     assert broker.taken == ["norce.quarantine"]
     assert broker.told == ["7"]
 
@@ -51,4 +51,4 @@ async def test_an_update_is_done_when_the_broker_tells_the_new_value(monkeypatch
 async def test_a_broker_that_goes_on_telling_the_old_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic_configuration, "AdminClient", lambda _: Lagging("28"))
     with pytest.raises(ConfigurationNotSeen, match=r"norce\.quarantine: retention\.ms is 28, the catalogue says 7"):
-        await topic_configuration.update(KafkaSettings(bootstrap_servers="127.0.0.1:9", request_timeout=0.2), [SHORTER])
+        await topic_configuration.update(KafkaSettings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9", request_timeout=0.2), [SHORTER])
