@@ -24,7 +24,7 @@ PY_SPY = Path(sys.executable).with_name("py-spy")
 SAMPLES_A_SECOND = 200
 START = "<frozen importlib"
 """In the frames of a sample that is about the start of the process: paid once, and long over when it matters."""
-THREADS = "threads without Python: RocksDB, librdkafka, the HTTP server"
+THREADS = "threads without Python: RocksDB, the HTTP server"
 WRITE_SECONDS = 30.0
 THREAD_SECONDS = 0.5
 """Between two looks at the threads."""
@@ -46,7 +46,9 @@ PARTS: Mapping[str, Sequence[str]] = {
     "Kafka client, sending": ("aiokafka/producer/",),
     "Kafka client, fetching": ("aiokafka/consumer/", "aiokafka/coordinator/", "aiokafka/record/"),
     "Kafka client, connections": ("aiokafka/",),
-    "webhook: handing records to the producer": ("connectors/webhook/publisher.py", "connectors/webhook/producer.py"),
+    "webhook: handing records to the producer": tuple(
+        f"connectors/webhook/{name}.py" for name in ("publisher", "producer", "crowd", "patience", "outstanding")
+    ),
     "webhook: check and answer": ("connectors/webhook/",),
     "calls to Norce: tries, tokens, limits": ("connectors/",),
     "calls to Norce: httpx and what it stands on": ("httpx/", "httpcore/", "h11/", "anyio/", "/ssl.py"),

@@ -44,6 +44,14 @@ class Report:
         found = [(bar, self.runs.ratio(bar.workload, bar.ours, bar.others, bar.value)) for bar in self.bars]
         return [(bar, ratio) for bar, ratio in found if ratio is not None]
 
+    def clearly_below(self, workload: str | None = None) -> list[Bar]:
+        """Bars, of one workload if it is named, that a quick run says are missed clearly."""
+        return [
+            bar
+            for bar, ratio in self.judged
+            if bar.quick and workload in (None, bar.workload) and not bar.is_met(ratio.median, quick=True)
+        ]
+
     def write(self, folder: Path) -> list[Path]:
         """Write ``bench.md``, ``bench.json`` and ``bench.svg``; returns their paths."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -156,10 +164,7 @@ def _plot(path: Path, found: Sequence[tuple[Bar, Summary]]) -> None:
         color = "tab:green" if bar.is_met(ratio.median) else "tab:red"
         axes.barh(place, shares[1], color=color, alpha=0.6)
         axes.plot([shares[0], shares[2]], [place, place], color="black", linewidth=1)
-    labels = [
-        f"{bar.workload}: {bar.value} against {' / '.join(bar.others)}, {bar.sense} {bar.bar:g}" for bar, _ in found
-    ]
-    axes.set_yticks(range(len(found)), labels, fontsize=8)
+    axes.set_yticks(range(len(found)), [_label(bar) for bar, _ in found], fontsize=8)
     axes.invert_yaxis()
     axes.axvline(1.0, color="black", linestyle="--", linewidth=1)
     axes.set_xlabel("ratio as a share of its bar; line: lowest to highest")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -31,12 +31,31 @@ async def compete(workload: Workload, repetitions: int, left_out: Collection[str
     report(f"{workload.name}: preparing")
     await workload.prepare()
     contestants = [name for name in workload.contestants if name not in left_out]
-    async for contestant, repetition in _turns(contestants, repetitions):
+    if repetitions > 1:
+        await _repeat(workload, 0, contestants, Runs(), report, " (warm-up)")
+    for repetition in range(1, repetitions + 1):
+        await _repeat(workload, repetition, contestants, runs, report)
+
+
+async def until_clear(
+    workload: Workload, is_clear: Callable[[], bool], at_most: int, runs: Runs, report: Report
+) -> None:
+    """Repeat what was measured once until the median of all repetitions is clear, ``at_most`` so many in all."""
+    contestants = runs.contestants(workload.name)
+    for repetition in range(2, at_most + 1):
+        if is_clear():
+            return
+        report(f"{workload.name}: once more, to tell a slow program from a slow moment of the machine")
+        await _repeat(workload, repetition, contestants, runs, report)
+
+
+async def _repeat(
+    workload: Workload, repetition: int, contestants: Sequence[str], runs: Runs, report: Report, said: str = ""
+) -> None:
+    for contestant in contestants if repetition % 2 else reversed(contestants):
         run = await workload.run(contestant, repetition)
-        if repetition > 0 or repetitions == 1:
-            runs.add(run)
-        kept = "" if run in runs.runs else " (warm-up)"
-        report(f"{workload.name}: {contestant}, {run.values['rate']:,.0f} a second{kept}")
+        runs.add(run)
+        report(f"{workload.name}: {contestant}, {run.values['rate']:,.0f} a second{said}")
 
 
 async def profile(workload: Workload, folder: Path, report: Report) -> Profile | None:
@@ -45,10 +64,3 @@ async def profile(workload: Workload, folder: Path, report: Report) -> Profile |
     async with profiled(folder):
         await workload.run(OURS, 0)
     return read(workload.name, folder, OURS)
-
-
-async def _turns(contestants: Sequence[str], repetitions: int) -> AsyncIterator[tuple[str, int]]:
-    first = 1 if repetitions == 1 else 0
-    for repetition in range(first, repetitions + 1):
-        for contestant in contestants if repetition % 2 else reversed(contestants):
-            yield contestant, repetition

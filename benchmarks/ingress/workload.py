@@ -30,11 +30,18 @@ class LoadFailed(Exception):
 
 
 class Ingress:
-    """One number of connections, ``processes`` of each receiver with a port of its own."""
+    """One number of connections, ``processes`` of each receiver with a port of its own.
 
-    def __init__(self, kafka: Kafka, folder: Path, connections: int, seconds: float, processes: int = 1) -> None:
+    With ``judged``, only the contestants that a quick run judges.
+    """
+
+    def __init__(
+        self, kafka: Kafka, folder: Path, connections: int, seconds: float, processes: int = 1, judged: bool = False
+    ) -> None:
         self.name = f"ingress/{connections} connections"
         self.contestants: Sequence[str] = (OURS, STARLETTE, FASTAPI, NODE, GO, WITHOUT_KAFKA, PRODUCER)
+        if judged:
+            self.contestants = (OURS, STARLETTE, FASTAPI)
         if processes > 1:
             self.name += f", {processes} processes"
             self.contestants = (OURS, STARLETTE)

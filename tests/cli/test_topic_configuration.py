@@ -51,4 +51,6 @@ async def test_an_update_is_done_when_the_broker_tells_the_new_value(monkeypatch
 async def test_a_broker_that_goes_on_telling_the_old_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic_configuration, "AdminClient", lambda _: Lagging("28"))
     with pytest.raises(ConfigurationNotSeen, match=r"norce\.quarantine: retention\.ms is 28, the catalogue says 7"):
-        await topic_configuration.update(KafkaSettings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9", request_timeout=0.2), [SHORTER])
+        await topic_configuration.update(
+            KafkaSettings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9", request_timeout=0.2), [SHORTER]
+        )

@@ -10,6 +10,7 @@ import pytest_asyncio
 from aiokafka.errors import OutOfOrderSequenceNumber
 from pydantic import SecretStr
 
+from connectors.webhook.crowd import CROWD, Crowd
 from connectors.webhook.event_types import Requested
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.outstanding import Outstanding
@@ -63,6 +64,29 @@ def test_a_record_that_is_given_up_does_not_end_the_silence() -> None:
     clock.now = 3.0
     outstanding.settle(given_up, stored=False)
     assert outstanding.silence == 3.0
+
+
+async def test_the_records_of_a_few_go_at_once() -> None:
+    joining = Crowd().join(CROWD - 1)
+    with pytest.raises(StopIteration):  # it has nothing to wait for
+        joining.send(None)
+
+
+async def test_the_records_of_many_go_on_together_and_one_that_is_given_up_holds_nobody() -> None:
+    crowd, gone = Crowd(), []
+
+    async def join(number: int) -> None:
+        await crowd.join(CROWD)
+        gone.append(number)
+
+    joining = [asyncio.create_task(join(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    assert gone == []
+    joining[1].cancel()
+    await joining[0]
+    assert (gone, joining[2].done()) == ([0, 2], True)
+    await join(3)
+    assert gone == [0, 2, 3]
 
 
 @pytest_asyncio.fixture
