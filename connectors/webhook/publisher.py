@@ -15,6 +15,7 @@ from typing import NoReturn
 import structlog
 from aiokafka.structs import RecordMetadata
 
+from connectors.webhook.crowd import Crowd
 from connectors.webhook.errors import NotAcknowledged, Trouble
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.outstanding import Outstanding
@@ -60,6 +61,7 @@ class Publisher:
         self._clock = clock
         self._outstanding = Outstanding(clock)
         self._patience = Patience(webhook.produce_timeout)
+        self._crowd = Crowd()
         self._producer: Producer | None = None
         self._connected = asyncio.Event()
         self._broken = asyncio.Event()
@@ -124,6 +126,7 @@ class Publisher:
     async def _publish(self, record: Record, headers: Headers) -> RecordMetadata:
         try:
             with self._patience.wait():
+                await self._crowd.join(len(self._outstanding))
                 producer = self._producer or await self._next_producer()
                 acknowledgement = await producer.send(
                     record.topic, record.value, record.key, timestamp=record.timestamp, headers=headers
