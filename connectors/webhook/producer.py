@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -76,21 +74,6 @@ class Producer:
             request_timeout_ms=int(kafka.request_timeout * 1000),
             max_request_size=max(1_048_576, max_body_bytes + RECORD_OVERHEAD),
         )
-
-    @classmethod
-    @asynccontextmanager
-    async def connected(cls, kafka: KafkaSettings, max_body_bytes: int, *, client_id: str) -> AsyncIterator[Self]:
-        """A producer that has reached a broker, and that delivers what is sent before it is closed.
-
-        Raises:
-            KafkaError, OSError, TimeoutError: no broker could be reached in time.
-        """
-        producer = cls(kafka, max_body_bytes, client_id=client_id)
-        await producer.start()
-        try:
-            yield producer
-        finally:
-            await producer.close(kafka.request_timeout)
 
     async def start(self, topics: Sequence[str] = ()) -> None:
         """Connect, and find out where the topics are.

@@ -113,11 +113,15 @@ class Retrier:
     @asynccontextmanager
     async def open(cls, kafka: KafkaSettings, max_body_bytes: int, by: str) -> AsyncIterator[Self]:
         """Raises ``NotPublished`` if no broker answers."""
+        producer = Producer(kafka, max_body_bytes, client_id="norce-quarantine")
         try:
-            async with Producer.connected(kafka, max_body_bytes, client_id="norce-quarantine") as producer:
-                yield cls(producer, PATIENCE * kafka.request_timeout, by)
+            await producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
             raise NotPublished(error) from error
+        try:
+            yield cls(producer, PATIENCE * kafka.request_timeout, by)
+        finally:
+            await producer.close(kafka.request_timeout)
 
     async def retry(self, tried: Sequence[Tried]) -> list[Tried]:
         """Publish a batch; those that were are returned with their places. Raises ``NotPublished``."""

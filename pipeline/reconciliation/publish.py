@@ -65,11 +65,15 @@ class Publisher:
     @asynccontextmanager
     async def open(cls, kafka: KafkaSettings) -> AsyncIterator[Self]:
         """A publisher with a connection of its own. Raises ``NotPublished`` if no broker answers."""
+        producer = Producer(kafka, MAX_RECORD_BYTES, client_id="norce-reconciliation")
         try:
-            async with Producer.connected(kafka, MAX_RECORD_BYTES, client_id="norce-reconciliation") as producer:
-                yield cls(producer, kafka.request_timeout)
+            await producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
             raise NotPublished(error) from error
+        try:
+            yield cls(producer, kafka.request_timeout)
+        finally:
+            await producer.close(kafka.request_timeout)
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Publish events. Raises ``NotPublished``; some of them may have arrived then."""
