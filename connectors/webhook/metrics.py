@@ -69,7 +69,7 @@ class Metrics:
         )
         self.producers = Counter(
             "norce_webhook_producers",
-            "Kafka producers started; more than one: one met an error it could not survive",
+            "Kafka producers started; more than one: one could not go on, or left a record unacknowledged for long",
             registry=self.registry,
         )
 

@@ -14,7 +14,7 @@ LOOK_EVERY = 0.05
 class Patience:
     """Ends what takes longer than ``seconds`` with a ``TimeoutError``, as ``asyncio.timeout`` does.
 
-    One task looks at all that wait: a timer made and taken back for each of them is a tenth of what a webhook costs.
+    One task looks at all that wait, as nearly every timer would be made only to be taken back, and that costs more.
     Used as ``with patience.wait():`` in tasks, while ``run`` runs.
     """
 
