@@ -50,6 +50,9 @@ class AlertBook:
 
     def write(self, step: Step, key: Key, before: Recorded, review: Review) -> None:
         """Put what a review came to into a step: the records, what is kept, the index."""
+        beforehand = review.beforehand(before)
+        if beforehand is not None:
+            step.change_beforehand(self.table, _SUBJECT + _subject(key), encode_recorded(beforehand))
         for alert in review.alerts:
             step.send(topics.ALERTS, Outgoing(alert.id.encode(), encode_alert(alert), JSON_HEADERS))
         if review.withheld:

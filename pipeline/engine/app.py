@@ -40,10 +40,13 @@ class SliceTopic(Topic):
 class Step:
     """What follows from the slices of one partition: records to send and changes of tables.
 
+    ``beforehand`` is changed before anything is sent, for what has to be known of an output that may or may not have
+    been sent when the worker died. Work that follows from events seldom needs it: they are read again.
     ``outputs`` go to the partition with the same number, ``elsewhere`` to the one that belongs to their own key.
     ``afterwards`` is called once all of it is written, for what may not be counted before.
     """
 
+    beforehand: dict[SliceTable, dict[bytes, bytes | None]] = field(default_factory=dict)
     outputs: dict[str, list[Outgoing]] = field(default_factory=dict)
     elsewhere: dict[str, list[Outgoing]] = field(default_factory=dict)
     changes: dict[SliceTable, dict[bytes, bytes | None]] = field(default_factory=dict)
@@ -55,6 +58,9 @@ class Step:
     def send_elsewhere(self, topic: str, record: Outgoing) -> None:
         self.elsewhere.setdefault(topic, []).append(record)
 
+    def change_beforehand(self, table: SliceTable, key: bytes, value: bytes | None) -> None:
+        self.beforehand.setdefault(table, {})[key] = value
+
     def change(self, table: SliceTable, key: bytes, value: bytes | None) -> None:
         self.changes.setdefault(table, {})[key] = value
 
@@ -63,8 +69,9 @@ class Step:
         for sent, more in ((self.outputs, other.outputs), (self.elsewhere, other.elsewhere)):
             for topic, records in more.items():
                 sent.setdefault(topic, []).extend(records)
-        for table, changes in other.changes.items():
-            self.changes.setdefault(table, {}).update(changes)
+        for mine, theirs in ((self.beforehand, other.beforehand), (self.changes, other.changes)):
+            for table, changes in theirs.items():
+                mine.setdefault(table, {}).update(changes)
 
 
 class SliceApp(faust.App):
@@ -195,10 +202,11 @@ class SliceApp(faust.App):
     async def write(self, slices: Collection[Slice], steps: Mapping[int, Step]) -> bool:
         """Make a part of what follows from the slices durable, in the order that loses nothing.
 
-        1. outputs are acknowledged: were the state first, a crash between the two would swallow the output, because
+        1. what has to be known beforehand is written, as the state below;
+        2. outputs are acknowledged: were the state first, a crash between the two would swallow the output, because
            the event, seen again, would change nothing;
-        2. changelog records are acknowledged;
-        3. the local state is written together with the changelog offset.
+        3. changelog records are acknowledged;
+        4. the local state is written together with the changelog offset.
 
         Returns:
             ``False`` when the partitions were given up meanwhile; then whatever is left is not written.
@@ -213,15 +221,21 @@ class SliceApp(faust.App):
         return not stale
 
     async def _write_partition(self, slices: Collection[Slice], partition: int, step: Step) -> None:
+        await self._store(slices, partition, step.beforehand)
         self.slices.writable(slices)
         await self._send(partition, step)
-        for table, changes in step.changes.items():
+        await self._store(slices, partition, step.changes)
+        for call in step.afterwards:
+            call()
+
+    async def _store(
+        self, slices: Collection[Slice], partition: int, tables: Mapping[SliceTable, Mapping[bytes, bytes | None]]
+    ) -> None:
+        for table, changes in tables.items():
             self.slices.writable(slices)
             offset = await table.publish(partition, changes)
             self.slices.writable(slices)
             table.apply(partition, changes, offset)
-        for call in step.afterwards:
-            call()
 
     async def _send(self, partition: int, step: Step) -> None:
         """Send to all topics at once: each more that is waited for in turn would cost a round trip."""

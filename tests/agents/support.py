@@ -41,9 +41,10 @@ def record(event_type: str, body: Any, event_id: str = "e1", second: int = 0, **
 
 def apply(tables: Tables, step: Step) -> None:
     """Write what the step changes, as the app does."""
-    for table, changes in step.changes.items():
-        assert table in tables.values()
-        table.apply(0, changes, 0)
+    for part in (step.beforehand, step.changes):
+        for table, changes in part.items():
+            assert table in tables.values()
+            table.apply(0, changes, 0)
 
 
 def changed(step: Step) -> dict[str, set[bytes]]:

@@ -1,5 +1,7 @@
 """What follows from the records of one partition: tables, enriched records, updates, alerts, dead letters."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +12,7 @@ from pipeline.agents.alerts import AlertBook
 from pipeline.agents.app import alert_policy, by_partition
 from pipeline.agents.join import MAX_EVENT_BYTES, Join
 from pipeline.domain import DEFAULT_ALERTS, DEFAULT_POLICIES, KINDS, AlertKind, OrderKey
-from pipeline.engine import SliceLedger
+from pipeline.engine import SliceLedger, SliceTable, Step
 from pipeline.engine.slices import TopicPartition
 from pipeline.settings import SettingsError, WorkerSettings
 from tests.agents.support import CONFIRMED, NOW, ORDER, PAID, Tables, apply, changed, record, sent
@@ -238,6 +240,56 @@ def test_time_opens_and_closes_alerts_with_no_further_event(tables: Tables) -> N
     step = join.step(0, [record("OrderConfirmedEvent", CONFIRMED, "c", second=9)])
     (closed,) = sent(step, topics.ALERTS)
     assert (closed["id"], closed["closed_by"]["event_id"]) == (opened["id"], "c")
+
+
+LATER = 24 * HOUR
+"""How long a paid order may stay unconfirmed."""
+
+
+def write_until_death(tables: Tables, step: Step, parts: int, told: list[dict[str, Any]]) -> bool:
+    """Write as the app does, but die after some parts of it; says whether all of it was written."""
+
+    def store(table: SliceTable, changes: Mapping[bytes, bytes | None]) -> None:
+        table.apply(0, changes, 0)
+
+    todo: list[Callable[[], None]] = [partial(store, *change) for change in step.beforehand.items()]
+    todo.append(lambda: told.extend(sent(step, topics.ALERTS)))
+    todo += [partial(store, *change) for change in step.changes.items()]
+    for part in todo[:parts]:
+        part()
+    return parts >= len(todo)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["opened-by-time", "opened-by-an-event-that-is-worked-on-late"])
+@pytest.mark.parametrize("swept_first", [False, True], ids=["the-event-comes-next", "the-time-comes-next"])
+def test_an_alert_that_a_worker_told_of_before_it_died_closes_whatever_comes_next(
+    tables: Tables, late: bool, swept_first: bool
+) -> None:
+    """The order was confirmed in time, so whoever reads that first finds nothing wrong and no reason for an alert."""
+    clock = [NOW]
+    join = Join(tables, DEFAULT_POLICIES, DEFAULT_ALERTS, clock=lambda: clock[0], writer="g")
+    for order in range(20):
+        name = {"ClientOrderRef": str(order)}
+        paid = record("OrderPaymentReceivedEvent", {**PAID, **name}, f"p{order}")
+        confirmed = record("OrderConfirmedEvent", {**CONFIRMED, **name}, f"c{order}", second=9)
+        clock[0] = NOW
+        if not late:
+            apply(tables, join.step(0, [paid]))
+        clock[0] = NOW + LATER
+        told: list[dict[str, Any]] = []
+        all_written = write_until_death(tables, join.step(0, [paid]) if late else join.sweep(0), order, told)
+        if swept_first:
+            step = join.sweep(0)
+            told += sent(step, topics.ALERTS)
+            apply(tables, step)
+        step = join.step(0, [paid, confirmed] if late and not all_written else [confirmed])
+        told += sent(step, topics.ALERTS)
+        apply(tables, step)
+        assert list(dict.fromkeys(one["state"] for one in told)) in ([], ["open", "closed"])
+        if all_written:
+            assert [one["state"] for one in told] == ["open", "closed"], "who does not die says it once"
+            return
+    raise AssertionError("a worker never came to the end")
 
 
 def test_a_sweep_looks_at_what_is_due_and_at_nothing_else(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,7 @@ class Judge:
         """What is wrong when nothing is left to do."""
         yield from self._orders()
         yield from self._groups()
+        yield from self._alerts()
         yield from self._tables()
 
     def _orders(self) -> Iterator[str]:
@@ -137,6 +138,22 @@ class Judge:
             for key in expected.keys() & records.keys():
                 if (shown := expected_groups.shown(table, records[key])) != expected[key]:
                     yield f"{table} {key}: {shown} is not {expected[key]}"
+
+    def _alerts(self) -> Iterator[str]:
+        """Whoever closes an alert knows of it: what the topic tells to be open is what the workers keep as open."""
+        told = _decoded(self._world.brokers.newest(topics.ALERTS))
+        kept: set[str] = set()
+        for group in self._world._groups.values():
+            for partition, owner in group.owners.items():
+                if topics.ALERTS_TABLE in owner.tables:
+                    rows = owner.tables[topics.ALERTS_TABLE].items_of(partition)
+                    subjects = [json.loads(row) for name, row in rows if name.startswith(b"s")]
+                    kept |= {alert["id"] for subject in subjects for alert in subject["open"]}
+        told_open = {key for key, alert in told.items() if alert["state"] == "open"}
+        for key in told_open - kept:
+            yield f"alert {told[key]['kind']} of {told[key]['subject_key']} is told to be open, and nobody knows of it"
+        for key in kept - told_open:
+            yield f"alert {key} is kept as open and told of as {told.get(key, {}).get('state')}"
 
     def _tables(self) -> Iterator[str]:
         """The state on the disk of whoever owns a partition is what its changelog says."""

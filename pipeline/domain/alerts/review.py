@@ -31,6 +31,8 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     due: int | None = None
     """Microseconds since 1970 UTC: its place in the index, ``None`` if it is not in there."""
     open: tuple[Alert, ...] = ()
+    untold: tuple[str, ...] = ()
+    """Ids of those among ``open`` of which nobody knows what was told last: a record was about to be written."""
     v: Literal[1] = 1
 
 
@@ -47,6 +49,20 @@ class Review(msgspec.Struct, frozen=True):
     """The records to publish: those that opened, that changed, and that closed."""
     withheld: int = 0
     """What is wrong as well and is no alert yet, because ``MAX_ALERTS`` of the thing are open."""
+
+    def beforehand(self, before: Recorded) -> Recorded | None:
+        """What is to be kept before the records are published, instead of ``before``; ``None`` if that will do.
+
+        Whoever publishes and dies must be known to have been about to, or what it told is forgotten. The next look may
+        be at other events: one that finds nothing open never closes the alert, and one that finds it open as before
+        does not take back that it was told to be closed.
+        """
+        merged = {alert.id: alert for alert in before.open}
+        merged |= {alert.id: alert for alert in self.recorded.open if alert in self.alerts}
+        told = {alert.id: None for alert in self.alerts if alert.id in merged}
+        if not told:
+            return None
+        return msgspec.structs.replace(before, open=tuple(merged.values()), untold=tuple(told))
 
 
 Name = tuple[AlertKind, str | None]
@@ -87,10 +103,12 @@ def review(
         if name in known or room >= 0:
             alert = _alert(subject, subject_key, condition, known.get(name))
             still.append(alert)
-            if alert != known.get(name):
+            if alert != known.get(name) or alert.id in recorded.untold:
                 said.append(alert)
     for name, alert in known.items():
         if name not in wrong:
+            if alert.id in recorded.untold:
+                said.append(alert)
             closing, at = _end(conditions.get(name), now, ended, name)
             said.append(_closed(alert, closing, at))
     indexed = None if from_index else recorded.due
