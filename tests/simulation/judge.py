@@ -142,13 +142,9 @@ class Judge:
     def _alerts(self) -> Iterator[str]:
         """Whoever closes an alert knows of it: what the topic tells to be open is what the workers keep as open."""
         told = _decoded(self._world.brokers.newest(topics.ALERTS))
-        kept: set[str] = set()
-        for group in self._world._groups.values():
-            for partition, owner in group.owners.items():
-                if topics.ALERTS_TABLE in owner.tables:
-                    rows = owner.tables[topics.ALERTS_TABLE].items_of(partition)
-                    subjects = [json.loads(row) for name, row in rows if name.startswith(b"s")]
-                    kept |= {alert["id"] for subject in subjects for alert in subject["open"]}
+        rows = self._world.brokers.newest(f"norce-orders-{topics.ALERTS_TABLE}-changelog").items()
+        subjects = [json.loads(row) for name, row in rows if name.startswith(b"s")]
+        kept = {alert["id"] for subject in subjects for alert in subject["open"]}
         told_open = {key for key, alert in told.items() if alert["state"] == "open"}
         for key in told_open - kept:
             yield f"alert {told[key]['kind']} of {told[key]['subject_key']} is told to be open, and nobody knows of it"

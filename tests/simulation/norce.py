@@ -33,7 +33,8 @@ class Norce:
         """The update whose success a sink has written down last."""
         self.refused: set[str] = set()
         self._in_flight: dict[Place, Process] = {}
-        self._takers: dict[Place, Process] = {}
+        self._takers: dict[Place, tuple[Process, int]] = {}
+        """Whose call was taken last, and in which of its assignments."""
         self._updates: dict[str, Any] = {}
 
     def written_down(self, target: str, record: Record) -> None:
@@ -102,11 +103,13 @@ class Norce:
 
     def _take(self, process: Process, place: Place, update: Any) -> None:
         held = self.held.get(place)
-        # What another process had taken and did not live to write down is made again, and an older one may come first.
-        if held is not None and update.version < held.version and self._takers[place] is process:
+        # What was taken and could not be written down before the partition moved is made again by whoever has it next,
+        # be it the same process once more, and an older one may come first.
+        taker = process, process.assignments
+        if held is not None and update.version < held.version and self._takers[place] == taker:
             self._world.fail(f"{place}: version {update.version} takes effect after {held.version}")
         self._world.note(f"Norce takes {place} version {update.version}")
-        self.held[place], self._takers[place] = update, process
+        self.held[place], self._takers[place] = update, taker
 
 
 def told(update: Any) -> tuple[Any, ...]:

@@ -47,6 +47,8 @@ class Process:
     ) -> None:
         self.world, self.name, self.group, self.disk = world, name, group, disk
         self.alive = True
+        self.assignments = 0
+        """How often it was given partitions: before each time it gave up those it had."""
         self.clock_offset = 0.0
         self.failure: BaseException | None = None
         self.streams = {agent: Stream() for agent in agents}
@@ -125,6 +127,7 @@ class Process:
 
     async def assign(self, partitions: Sequence[int]) -> None:
         """Restore the tables, read on from the committed offsets."""
+        self.assignments += 1
         tables = {TopicPartition(t.changelog_topic_name, n): t for t in self.tables.values() for n in partitions}
         if tables:
             await _Restoring()._read_to_end(cast(Any, _ChangelogReader(self)), cast(Any, tables))
