@@ -27,7 +27,11 @@ SERIES = {
     for series in metric.series
 }
 """Every time series with its labels, those included that Prometheus adds."""
-BY_PROMETHEUS = {"up": {"namespace", "job", "instance"}}
+BY_PROMETHEUS = {name: {"namespace", "job", "instance"} for name in ("up", "process_start_time_seconds")}
+"""What Prometheus itself and its client add for every process."""
+BY_KUBE_STATE_METRICS = {
+    f"kube_cronjob_{name}": {"namespace", "cronjob"} for name in ("created", "status_last_successful_time")
+}
 
 
 def alerts() -> list[Any]:
@@ -65,7 +69,7 @@ def said(script: Path, *arguments: Path) -> str:
 
 @pytest.mark.parametrize("where", queries())
 def test_a_query_asks_for_series_and_labels_that_exist(where: str) -> None:
-    known = {**SERIES, **BY_PROMETHEUS}
+    known = {**SERIES, **BY_PROMETHEUS, **BY_KUBE_STATE_METRICS}
     expression = queries()[where].replace("$namespace", ".*")
     found = list(parts(promql_parser.parse(expression)))
     selectors = [node for node in found if isinstance(node, promql_parser.VectorSelector)]
@@ -85,11 +89,20 @@ def test_a_query_asks_for_series_and_labels_that_exist(where: str) -> None:
 
 
 def test_alerts_on_down_processes_know_every_process() -> None:
-    for name in ("NorceProcessDown", "NorceProcessGone"):
+    for name in ("NorceProcessDown", "NorceProcessGone", "NorceProcessRestarts"):
         (alert,) = (alert for alert in alerts() if alert["alert"] == name)
         watched = re.findall(r'job=~"([^"]+)"', alert["expr"])
 
         assert {frozenset(jobs.split("|")) for jobs in watched} == {frozenset(SETTINGS)}, name
+
+
+def test_alerts_on_jobs_know_what_runs_by_itself(overlay: Overlay) -> None:
+    """kube-state-metrics is no part of the pipeline, so its series are asked for by one rule file alone."""
+    rules = [path for path in RULES if "kube_" in path.read_text()]
+    runs = {name for name, job in overlay.of("CronJob").items() if not job["spec"].get("suspend", False)}
+
+    assert [path.name for path in rules] == ["kubernetes.rules.yml"]
+    assert set(re.findall(r'cronjob="([^"]+)"', rules[0].read_text())) == runs
 
 
 def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
