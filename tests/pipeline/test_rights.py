@@ -108,15 +108,17 @@ def _sweep(system: System) -> dict[str, str]:
     return found | {"NORCE_RECONCILE_APPLICATIONS": "103:1031,103:1032"}
 
 
-@pytest.mark.timeout(180)
-async def test_an_event_goes_all_the_way_as_users_with_passwords(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("proof", ["certificate", "password"])
+async def test_an_event_goes_all_the_way_as_users_who_prove_who_they_are(proof: Proof, tmp_path: Path) -> None:
+    """By mutual TLS, as in Kubernetes, or by SCRAM over TLS."""
     one = {"NORCE_SIMULATOR_ORDERS": "1"}
     async with guarded_cluster(tmp_path) as guarded, httpx.AsyncClient(timeout=10.0) as client:
         guarded.grant_all()
         system = await System.make(guarded.cluster, tmp_path, client, one)
         try:
             for name in ("sink connect", "worker", "webhook"):
-                system.stack.environment |= guarded.environment(name.replace(" ", "-"), "password")
+                system.stack.environment |= guarded.environment(name.replace(" ", "-"), proof)
                 await system.start(name)
             await system.start("simulator")
             calls = await until(lambda: system.calls("connect"), lambda seen: seen and seen[0]["status"] == 200)
