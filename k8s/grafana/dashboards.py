@@ -121,6 +121,15 @@ CONNECTOR = [
         "reqps",
     ),
     Panel(
+        "Seconds of a request",
+        [
+            (f"histogram_quantile({q}, sum by (le) (rate(norce_webhook_request_seconds_bucket{{@}}[5m])))", f"p{name}")
+            for q, name in ((0.5, "50"), (0.99, "99"))
+        ],
+        "s",
+        help="Whatever the answer is; those that Norce's slow uploads and refusals take are in here.",
+    ),
+    Panel(
         "Secrets and certificates changed in a day",
         [("sum by (what, outcome) (increase(norce_webhook_reloads_total{@}[1d]))", "{{what}} {{outcome}}")],
         kind="stat",
