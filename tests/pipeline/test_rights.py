@@ -142,6 +142,18 @@ async def test_an_operator_retries_what_is_in_quarantine_with_the_rights_of_that
     assert [each.value for each in await read_all(guarded.cluster.bootstrap_servers, "norce.events.order")] == [body]
 
 
+async def test_an_operator_sees_what_a_replay_would_do_with_the_rights_of_that_user(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    body = b'{"ClientId": 1, "ApplicationId": 2, "ClientOrderRef": "78", "Source": "WEB"}'
+    record = RecordFactory("/norce").accepted(Requested(("OrderReceivedEvent",)), body, accept_unknown=False)
+    async with AIOKafkaProducer(bootstrap_servers=guarded.cluster.bootstrap_servers) as producer:
+        await producer.send_and_wait(record.topic, record.value, key=record.key, headers=record.headers)
+    program = command(guarded, "replay", tmp_path, "replay", "--order", "1:2:78", "--dry-run")
+    assert await ended(program) == 0, program.output
+    assert "1 events of 1 keys" in program.output
+
+
 async def test_state_is_made_anew_with_the_rights_of_that_user(guarded: Guarded, tmp_path: Path) -> None:
     program = command(guarded, "rebuild", tmp_path, "rebuild", "--yes")
     assert await ended(program) == 0, program.output
