@@ -137,6 +137,16 @@ def test_the_catalogue_has_every_metric_of_the_code() -> None:
     assert {metric.name.removesuffix("_total") for metric in metrics_catalogue.catalogue()} == made
 
 
+@pytest.mark.parametrize("process", ["worker", "sinks", "lookup", "drift", "privacy", "console", "reconcile --every"])
+def test_a_process_tells_its_own_metrics_alone(process: str) -> None:
+    """A gauge of another process would tell a 0 that is not true; tests/query asks the running processes."""
+    families = [family for family in metrics_catalogue.registry(process).collect() if family.name.startswith("norce_")]
+    own = {metric.name for metric in metrics_catalogue.catalogue() if process in metric.processes.split(", ")}
+
+    assert {f"{one.name}_total" if one.type == "counter" else one.name for one in families} == own
+    assert ("norce_pipeline_ready" in own) == (process not in ("console", "reconcile --every"))
+
+
 def test_the_document_of_metrics_is_up_to_date() -> None:
     assert (ROOT / "docs/METRICS.md").read_text() == metrics_catalogue.markdown(), "'make k8s' was forgotten"
 
