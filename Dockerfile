@@ -7,8 +7,9 @@ WORKDIR /build
 COPY requirements-uv.lock ./
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r requirements-uv.lock
 COPY requirements.lock ./
+# Wheels only: nothing needs a compiler, neither here nor in the image.
 RUN python -m venv --without-pip "$VIRTUAL_ENV" \
-    && uv pip install --no-cache --compile-bytecode --require-hashes -r requirements.lock
+    && uv pip install --no-cache --no-build --compile-bytecode --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY pipeline/ pipeline/
 COPY connectors/ connectors/

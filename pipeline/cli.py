@@ -16,6 +16,7 @@ from pipeline.connecting import BrokerUnreachable
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.doctor import cli as examining
+from pipeline.drift.cli import app as drift_reports
 from pipeline.quarantine.cli import app as quarantine
 from pipeline.query import cli as asking
 from pipeline.rebuild import cli as rebuilding
@@ -54,6 +55,7 @@ app.add_typer(topic, name="topics")
 app.add_typer(contract, name="contracts")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(drift_reports, name="drift-reports")
 app.command()(audit)
 app.command("replay")(replaying.command)
 app.command("doctor")(examining.command)

@@ -13,6 +13,7 @@ from typing import Any
 import prometheus_client
 from aiohttp import web
 from mode import Service
+from prometheus_client import CollectorRegistry
 
 from pipeline import metrics
 from pipeline.engine import SliceApp
@@ -85,7 +86,7 @@ class Health:
 class HealthServer(Service):
     """Serves ``/livez``, ``/readyz`` and ``/metrics`` from before the app starts until after it stopped.
 
-    ``routes`` adds what else the process answers.
+    ``routes`` adds what else the process answers, ``told`` are its metrics.
     """
 
     def __init__(
@@ -93,12 +94,14 @@ class HealthServer(Service):
         health: Health,
         listener: socket.socket,
         routes: Callable[[web.UrlDispatcher], None] = lambda router: None,
+        told: CollectorRegistry = prometheus_client.REGISTRY,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self._health = health
         self._listener = listener
         self._routes = routes
+        self._told = told
 
     async def on_start(self) -> None:
         application = web.Application()
@@ -122,7 +125,7 @@ class HealthServer(Service):
     async def _metrics(self, request: web.Request) -> web.Response:
         self._health.measure()
         return web.Response(
-            body=prometheus_client.generate_latest(),
+            body=prometheus_client.generate_latest(self._told),
             headers={"content-type": prometheus_client.CONTENT_TYPE_LATEST},
         )
 

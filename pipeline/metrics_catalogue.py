@@ -1,21 +1,24 @@
-"""Every metric of every process, from the registries that serve them: for people, dashboards and their tests."""
+"""Every metric of every process: what each tells Prometheus, and the same for people, dashboards and their tests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from types import ModuleType
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
 
-from connectors.norce.metrics import NorceMetrics
+from connectors.norce.metrics import default_metrics as norce
 from connectors.webhook.metrics import Metrics as WebhookMetrics
 from pipeline import metrics as shared
 from pipeline.drift import metrics as drift
 from pipeline.lookup import metrics as lookup
 from pipeline.privacy import metrics as privacy
+from pipeline.quarantine import metrics as quarantine
 from pipeline.reconciliation import metrics as reconciliation
 from pipeline.web import metrics as console
 
@@ -42,17 +45,23 @@ class Metric:
 
 def catalogue() -> list[Metric]:
     """All metrics of the pipeline, without those of Python and the operating system's process."""
-    found = [
-        *_described(vars(WebhookMetrics()).values(), WEBHOOK),
-        *_described(_defined(shared), STATEFUL),
-        *_described(vars(NorceMetrics(CollectorRegistry())).values(), "sinks, lookup"),
-        *_described(_defined(lookup), "lookup"),
-        *_described(_defined(drift), "drift"),
-        *_described(_defined(privacy), "privacy"),
-        *_described(_defined(reconciliation), "reconcile --every"),
-        *_described(_defined(console), "console"),
-    ]
+    found = [metric for holder, processes in _holders() for metric in _described(holder, processes)]
     return sorted(found, key=lambda metric: metric.name)
+
+
+def registry(process: str) -> CollectorRegistry:
+    """What a process tells Prometheus; ``process`` as ``Metric.processes`` has it. The connector has one of its own.
+
+    A process loads the modules of others as well. A gauge that it never sets would tell a 0 that is not true.
+    """
+    found = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=found)
+    for holder, processes in _holders():
+        if process in processes.split(", "):
+            for metric in _metrics(holder):
+                found.register(metric)
+    return found
 
 
 def rows() -> list[dict[str, Any]]:
@@ -74,14 +83,28 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _defined(module: ModuleType) -> Iterable[object]:
-    return vars(module).values()
+def _holders() -> list[tuple[object, str]]:
+    """Modules and objects whose attributes are metrics, with the processes that tell them."""
+    return [
+        (WebhookMetrics(), WEBHOOK),
+        (shared, STATEFUL),
+        (norce(), "sinks, lookup, reconcile --every"),
+        (lookup, "lookup"),
+        (drift, "drift"),
+        (privacy, "privacy"),
+        (reconciliation, "reconcile --every"),
+        (console, "console"),
+        (quarantine, "console"),
+    ]
 
 
-def _described(values: Iterable[object], processes: str) -> Iterator[Metric]:
-    for value in values:
-        if isinstance(value, MetricWrapperBase):
-            (family,) = value.describe()
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            labels = (*value._labelnames, *(("le",) if isinstance(value, Histogram) else ()))
-            yield Metric(name, family.type, labels, processes, family.documentation)
+def _metrics(holder: object) -> Iterator[MetricWrapperBase]:
+    return (value for value in vars(holder).values() if isinstance(value, MetricWrapperBase))
+
+
+def _described(holder: object, processes: str) -> Iterator[Metric]:
+    for value in _metrics(holder):
+        (family,) = value.describe()
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = (*value._labelnames, *(("le",) if isinstance(value, Histogram) else ()))
+        yield Metric(name, family.type, labels, processes, family.documentation)

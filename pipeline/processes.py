@@ -12,7 +12,7 @@ import faust
 import structlog
 from aiohttp import web
 
-from pipeline import rights, topics
+from pipeline import metrics_catalogue, rights, topics
 from pipeline.agents import make_worker
 from pipeline.contracts.registry import prefixes
 from pipeline.domain import DEFAULT_POLICIES, PushPolicies
@@ -57,7 +57,7 @@ def run_worker(kafka: KafkaSettings, settings: WorkerSettings, registry: SchemaR
     rights.check(kafka, "worker", topics.catalogue((settings.group, topics.WORKER_TABLES)))
     app = make_worker(kafka, settings, policies)
     app.value_prefixes, app.prefixed_content_type = prefixes(registry), FRAMED_CONTENT_TYPE.encode()
-    _run(app, settings, routes=TableRoutes(app).add)
+    _run("worker", app, settings, routes=TableRoutes(app).add)
 
 
 def run_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> NoReturn:
@@ -79,20 +79,20 @@ def run_checkout_sink(kafka: KafkaSettings, settings: CheckoutSettings) -> NoRet
 def run_drift_watch(kafka: KafkaSettings, settings: DriftSettings) -> NoReturn:
     """Run the drift watch until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
     rights.check(kafka, "drift", [*topics.catalogue((settings.group, DRIFT_TABLES)), *DRIFT_TOPICS])
-    _run(make_drift_watch(kafka, settings), settings)
+    _run("drift", make_drift_watch(kafka, settings), settings)
 
 
 def run_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> NoReturn:
     """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`, and ``ChangedKey``."""
     rights.check(kafka, "privacy", [*topics.PUBLIC, *PRIVACY_TOPICS])
     asyncio.run(key_checks.confirm(kafka, settings, first_use=True))
-    _run(make_privacy(kafka, settings), settings)
+    _run("privacy", make_privacy(kafka, settings), settings)
 
 
 def run_lookup(kafka: KafkaSettings, settings: LookupSettings) -> NoReturn:
     """Run the look-ups until SIGTERM or SIGINT. Raises like :func:`run_worker`."""
     rights.check(kafka, "lookup", topics.catalogue((settings.group, topics.LOOKUP_TABLES)))
-    _run(make_lookup(kafka, settings), settings)
+    _run("lookup", make_lookup(kafka, settings), settings)
 
 
 def read_policies(settings: WorkerSettings) -> PushPolicies:
@@ -108,10 +108,11 @@ def read_policies(settings: WorkerSettings) -> PushPolicies:
 
 
 def _run_sink(app: SinkApp, settings: SinkSettings) -> NoReturn:
-    _run(app, settings, lambda: app.waiting_for_norce)
+    _run("sinks", app, settings, lambda: app.waiting_for_norce)
 
 
 def _run(
+    process: str,
     app: SliceApp,
     settings: WorkerSettings | SinkSettings | DriftSettings | PrivacySettings,
     excused: Callable[[], bool] = lambda: False,
@@ -120,7 +121,7 @@ def _run(
     listener = listen(settings.host, settings.port)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     health = Health(app, settings.stall_timeout, excused)
-    server = HealthServer(health, listener, routes)
+    server = HealthServer(health, listener, routes, metrics_catalogue.registry(process))
     worker = _Worker(app, server, redirect_stdouts=False, override_logging=False, quiet=True)
     log.info("starting", group=app.conf.id, port=settings.port)
     raise SystemExit(worker.execute_from_commandline())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
 from connectors.webhook import answers
@@ -43,9 +45,10 @@ class Endpoint:
 
     async def handle(self, request: Request, exchange: Exchange, in_path: str) -> Answer:
         """The answer to one request; ``in_path`` is the event type in its path, if any."""
+        started = time.perf_counter()
         asked = requested(request, in_path)
         answer = await self._admit(request, exchange, asked)
-        self._metrics.count(asked.found, answer.name)
+        self._metrics.count(asked.found, answer.name, time.perf_counter() - started)
         if answer in answers.REFUSALS:
             self._outage.refused()
         return answer

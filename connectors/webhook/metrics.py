@@ -37,6 +37,12 @@ class Metrics:
             ["event_type", "answer"],
             registry=self.registry,
         )
+        self.seconds = Histogram(
+            "norce_webhook_request_seconds",
+            "Seconds from the headers of a request to the webhook endpoint until its answer, whatever that is",
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
         self.reloads = Counter(
             "norce_webhook_reloads",
             "Changes of the secrets or the certificate that were taken, or refused because they are not usable",
@@ -97,10 +103,11 @@ class Metrics:
         self.oldest_refused.set_function(lambda: outage.budget().age or 0.0)
         self.given_up.set_function(lambda: float(outage.given_up))
 
-    def count(self, spec: EventSpec | None, answer: str) -> None:
+    def count(self, spec: EventSpec | None, answer: str, seconds: float) -> None:
         """One request answered; ``spec`` is None for a type that the catalogue does not name."""
         name = UNKNOWN if spec is None else spec.name
         self.requests.labels(name, answer).inc()
+        self.seconds.observe(seconds)
 
     def expose(self) -> bytes:
         """All metrics as Prometheus text."""

@@ -79,6 +79,29 @@ OVERVIEW = [
         [("sum by (reason) (increase(norce_webhook_quarantined_total{@}[1h]))", "{{reason}}")],
         kind="stat",
     ),
+    Panel(
+        "Waiting in quarantine, by reason",
+        [("sum by (reason) (max by (namespace, reason) (norce_quarantine_waiting{@})) > 0", "{{reason}}")],
+        kind="stat",
+        help="See norce-pipeline quarantine list.",
+    ),
+    Panel(
+        "Until the first body in quarantine is deleted",
+        [("min(norce_quarantine_left_seconds{@})", "left")],
+        "s",
+        "stat",
+        "All of the retention if none waits.",
+    ),
+    Panel(
+        "No end in the ledger yet",
+        [
+            ('sum(norce_pipeline_lag{@, job="worker"})', "events that wait"),
+            ("sum(norce_pipeline_parked_events{@})", "events that are parked"),
+            ('sum(norce_pipeline_lag{@, job=~"sink-.*"})', "updates that wait"),
+            ("sum(norce_pipeline_skipped_offsets{@})", "lost"),
+        ],
+        help="An offset is committed once its end is in the ledger; norce-pipeline audit compares the ids.",
+    ),
 ]
 
 CONNECTOR = [
@@ -96,6 +119,15 @@ CONNECTOR = [
             )
         ],
         "reqps",
+    ),
+    Panel(
+        "Seconds of a request",
+        [
+            (f"histogram_quantile({q}, sum by (le) (rate(norce_webhook_request_seconds_bucket{{@}}[5m])))", f"p{name}")
+            for q, name in ((0.5, "50"), (0.99, "99"))
+        ],
+        "s",
+        help="Whatever the answer is; those that Norce's slow uploads and refusals take are in here.",
     ),
     Panel(
         "Secrets and certificates changed in a day",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Self
@@ -16,10 +17,14 @@ from pipeline.events import find, free_form
 from pipeline.settings import KafkaSettings
 
 POLL_MS = 200
+LOOK_SECONDS = 30.0
+"""Between two looks while there is nothing to send: somebody may have closed reports."""
 
 
 class Reported:
     """The keys on the drift topic: read to its end at the start, and again whenever there may be something to send.
+
+    The gauge of the reports follows it, with the next bodies that come.
 
     The topic itself is the memory, so nothing can disagree with it: not after a crash between a report and its offset,
     and not with a second process. A key that somebody deletes with a tombstone is forgotten, and its shape, seen again,
@@ -37,6 +42,7 @@ class Reported:
             request_timeout_ms=int(kafka.request_timeout * 1000),
         )
         self._keys: set[str] = set()
+        self._looked_at = time.monotonic()
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
@@ -60,9 +66,8 @@ class Reported:
     async def news(self, found: Iterable[Report]) -> list[Report]:
         """The reports that are not on the topic, each once; past the limit of an event type one that says so."""
         candidates = {report.key: report for report in found}
-        if not candidates:
-            return []
-        await self._read_to_end()
+        if candidates or time.monotonic() - self._looked_at > LOOK_SECONDS:
+            await self._read_to_end()
         counts = Counter(map(event_type_of, self._keys))
         admitted: dict[str, Report] = {}
         for report in candidates.values():
@@ -90,6 +95,7 @@ class Reported:
                     self._take(record)
             # By position: compaction may have taken the last offsets away.
             left = {tp for tp in left if await self._consumer.position(tp) < ends[tp]}
+        self._looked_at = time.monotonic()
         self._measure()
 
     def _take(self, record: Any) -> None:

@@ -91,7 +91,9 @@ def _utc(time: datetime | None) -> datetime | None:
 
 def _repeat(once: Callable[[], Reconciliation], every: float, port: int) -> NoReturn:
     """Sweep again and again; one that is not finished is made up for by the next."""
-    start_http_server(port)
+    from pipeline import metrics_catalogue  # it knows every process, too
+
+    start_http_server(port, registry=metrics_catalogue.registry("reconcile --every"))
     while True:
         began = time.monotonic()
         record = once()

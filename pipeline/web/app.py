@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
+from pipeline import metrics_catalogue
 from pipeline.audit.snapshot import Groups
 from pipeline.query.api import router as query_router
 from pipeline.query.documents import Problem
@@ -51,15 +52,21 @@ class Me(BaseModel):
     accounts: bool
 
 
-def make_app(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups, accounts: Accounts) -> FastAPI:
-    """The application. It asks nobody anything before the first request."""
+def make_app(
+    kafka: KafkaSettings,
+    settings: ConsoleSettings,
+    groups: Groups,
+    accounts: Accounts,
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> FastAPI:
+    """The application. It asks nobody anything before the first request. ``beside`` is entered while it answers."""
     workers = Workers(settings.workers, settings.timeout)
     client = httpx.AsyncClient()
     overview = Overview({**settings.processes, "worker": settings.workers}, resolved, client)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with workers, client:
+        async with workers, client, beside():
             yield
 
     app = FastAPI(
@@ -72,6 +79,7 @@ def make_app(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups, ac
         lifespan=lifespan,
     )
     app.state.accounts = accounts
+    app.state.told = metrics_catalogue.registry("console")
     app.state.reading_needs_account = settings.reading_needs_account
     add_handlers(app)
     app.middleware("http")(_answered)
@@ -141,5 +149,7 @@ async def _alive() -> dict[str, str]:
     return {"status": "ok"}
 
 
-async def _metrics() -> Response:
-    return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+async def _metrics(request: Request) -> Response:
+    return Response(
+        prometheus_client.generate_latest(request.app.state.told), media_type=prometheus_client.CONTENT_TYPE_LATEST
+    )

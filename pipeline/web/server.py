@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import uvicorn
 
 from pipeline import rights, topics
 from pipeline.audit.snapshot import Groups
 from pipeline.listening import listen
+from pipeline.quarantine.waiting import watching
 from pipeline.settings import ConsoleSettings, KafkaSettings
 from pipeline.web.accounts import Accounts
 from pipeline.web.app import make_app
@@ -23,7 +26,7 @@ def serve(kafka: KafkaSettings, settings: ConsoleSettings, groups: Groups) -> No
     accounts = Accounts.read(settings.accounts_file)
     rights.check(kafka, "console", topics.PUBLIC)
     listener = listen(settings.host, settings.port)
-    app = make_app(kafka, settings, groups, accounts)
+    app = make_app(kafka, settings, groups, accounts, partial(watching, kafka))
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS
     )

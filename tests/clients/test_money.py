@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 CLIENTS = ("connect", "checkout", "query", "norce")
@@ -40,6 +41,24 @@ def test_the_clients_change_things_at_norce_with_two_calls_only(repository: Path
         ("connect", "POST"),
         ("checkout", "PATCH"),
     }
+
+
+def test_a_call_that_these_tests_would_overlook_cannot_be_written(repository: Path) -> None:
+    """All requests are of one class, with method and address by name, and one place opens connections."""
+    sources = {path: path.read_text() for room in CLIENTS for path in (repository / "connectors" / room).glob("*.py")}
+    made = [
+        (path.name, {keyword.arg for keyword in node.keywords}, [ast.unparse(one) for one in node.args])
+        for path, source in sources.items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Request"
+    ]
+    by_place = [call for call in made if not {"operation", "method", "url"} <= call[1]]
+
+    assert len(made) >= 6
+    assert by_place == [("identity.py", {"form"}, ["'Token'", "'POST'", "url"])]
+    assert [path.name for path, source in sources.items() if "httpx.AsyncClient(" in source] == ["transport.py"]
+    others = re.compile(r"^\s*(?:import|from) (?:aiohttp|requests|socket|http\.client|urllib\.request)\b", re.MULTILINE)
+    assert [path.name for path, source in sources.items() if others.search(source)] == []
 
 
 def _texts(value: ast.expr) -> list[str]:

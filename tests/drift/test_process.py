@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import patch
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
+from prometheus_client import REGISTRY
 
 from pipeline import topics
 from pipeline.broker import KafkaCluster
@@ -156,15 +160,46 @@ async def test_shapes_without_end_are_one_report_that_says_so(kafka_settings: Ka
     assert kinds == {"added": MAX_REPORTS, "unknown_type": MAX_REPORTS, "too_many": 2}
 
 
-async def test_a_report_that_was_deleted_is_made_again_when_its_shape_comes_again(
+async def given(watch: Process, *words: str, code: int = 0) -> str:
+    """What ``norce-pipeline drift-reports`` says in the surroundings of the watch."""
+    log = watch.log.with_name(f"{uuid.uuid4()}.log")
+    command = Process("-m", "pipeline.cli", "drift-reports", *words, log=log, environment=watch.environment)
+    assert await asyncio.to_thread(command.start().wait) == code, command.output
+    return command.output
+
+
+async def test_a_report_that_was_closed_is_counted_no_more(kafka_settings: KafkaSettings) -> None:
+    """A tombstone is noticed with the next bodies, whatever is in them."""
+    servers = kafka_settings.bootstrap_servers
+    key, tombstone = f"{RECEIVED.name}:some", cast(Any, None)
+    await produce(servers, DRIFT, [(key.encode(), b"{}")], partition=home(key.encode(), PARTITIONS))
+    async with Reported(kafka_settings) as reported:
+        assert counted(RECEIVED.name) == 1
+        await produce(servers, DRIFT, [(key.encode(), tombstone)], partition=home(key.encode(), PARTITIONS))
+        assert await reported.news([]) == []
+        assert counted(RECEIVED.name) == 1, "not with every slice"
+        with patch("pipeline.drift.reported.LOOK_SECONDS", 0.0):
+            assert await reported.news([]) == []
+        assert counted(RECEIVED.name) is None
+
+
+def counted(event_type: str) -> float | None:
+    return REGISTRY.get_sample_value("norce_pipeline_drift_reports", {"event_type": event_type})
+
+
+async def test_a_report_that_was_closed_is_made_again_when_its_shape_comes_again(
     kafka_settings: KafkaSettings, watch: Process
 ) -> None:
     servers = kafka_settings.bootstrap_servers
     await send(servers, [drifting("GiftWrap", 1)])
     with watch:
         (report,) = await watched(kafka_settings)
-        tombstone: Any = (report.key, None)
-        await produce(servers, DRIFT, [tombstone], partition=report.partition)
+        key = report.key.decode()
+        (listed,) = json.loads(await given(watch, "list", "--json"))
+        assert (listed["key"], listed["field"]) == (key, "GiftWrap")
+        assert "NoDriftReport: no report stands under other" in await given(watch, "close", key, "other", code=1)
+        assert await given(watch, "close", key) == f"closed  {key}\n"
+        assert await given(watch, "list") == "no report stands\n"
         await send(servers, [drifting("GiftWrap", 2)])
         records = await until(lambda: read_all(servers, DRIFT), lambda seen: len(seen) == 3)
     assert [r.value is None for r in records] == [False, True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import promql_parser
 import pytest
 
 from pipeline.access import accesses
@@ -9,6 +10,7 @@ from pipeline.settings import KafkaSettings, WorkerSettings
 from pipeline.settings_report import all_topics
 from pipeline.strimzi import dump, topic_resources, user_resources
 from tests.k8s.rendered import ROOT, SETTINGS, Overlay, selects
+from tests.k8s.test_watching import SERIES, parts
 
 
 @pytest.fixture
@@ -33,6 +35,16 @@ def test_workers_are_scaled_by_the_lag_of_their_own_group(overlay: Overlay) -> N
     authentication = overlay.one("TriggerAuthentication", trigger["authenticationRef"]["name"])["spec"]
     assert {item["name"] for item in authentication["secretTargetRef"]} == {"norce-keda", "kafka-cluster-ca-cert"}
     assert "norce-keda" in overlay.of("KafkaUser")
+
+
+def test_the_connector_is_scaled_by_its_own_requests_and_by_cpu(overlay: Overlay) -> None:
+    triggers = {one["type"]: one["metadata"] for one in overlay.one("ScaledObject", "webhook")["spec"]["triggers"]}
+    asked = parts(promql_parser.parse(triggers["prometheus"]["query"]))
+    (selector,) = [node for node in asked if isinstance(node, promql_parser.VectorSelector)]
+
+    assert set(triggers) == {"cpu", "prometheus"}
+    assert selector.name in SERIES
+    assert [(one.name, one.value) for one in selector.matchers.matchers] == [("namespace", overlay.namespace)]
 
 
 def test_the_autoscaler_and_nobody_else_sets_the_number_of_pods(overlay: Overlay) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from pipeline.settings import GROUPS
 from pipeline.settings_report import _is_secret
-from tests.k8s.rendered import COMMANDS, JOBS, SETTINGS, Overlay, selects
+from tests.k8s.rendered import COMMANDS, JOBS, ROOT, SETTINGS, Overlay, selects
 
 CALLS_NORCE = {"sink-connect", "sink-checkout", "lookup", "reconcile"}
-TRACED = {"webhook", "worker", "sink-connect", "sink-checkout"}
+TRACED = set(re.findall(r'read_traced\(.*"norce-([a-z-]+)"', (ROOT / "pipeline" / "cli.py").read_text()))
+"""The processes that read where their traces go."""
 
 
 def test_every_pod_is_restricted(overlay: Overlay) -> None:
@@ -122,6 +124,7 @@ def test_only_those_who_call_norce_reach_the_internet(overlay: Overlay) -> None:
 def test_everybody_reaches_names_and_brokers_and_who_traces_a_collector_and_nothing_else_inside(
     overlay: Overlay,
 ) -> None:
+    assert {"webhook", "worker", "lookup"} < TRACED
     for name in overlay.workloads:
         ports = {
             port["port"]

@@ -27,7 +27,11 @@ SERIES = {
     for series in metric.series
 }
 """Every time series with its labels, those included that Prometheus adds."""
-BY_PROMETHEUS = {"up": {"namespace", "job", "instance"}}
+BY_PROMETHEUS = {name: {"namespace", "job", "instance"} for name in ("up", "process_start_time_seconds")}
+"""What Prometheus itself and its client add for every process."""
+BY_KUBE_STATE_METRICS = {
+    f"kube_cronjob_{name}": {"namespace", "cronjob"} for name in ("created", "status_last_successful_time")
+}
 
 
 def alerts() -> list[Any]:
@@ -65,7 +69,7 @@ def said(script: Path, *arguments: Path) -> str:
 
 @pytest.mark.parametrize("where", queries())
 def test_a_query_asks_for_series_and_labels_that_exist(where: str) -> None:
-    known = {**SERIES, **BY_PROMETHEUS}
+    known = {**SERIES, **BY_PROMETHEUS, **BY_KUBE_STATE_METRICS}
     expression = queries()[where].replace("$namespace", ".*")
     found = list(parts(promql_parser.parse(expression)))
     selectors = [node for node in found if isinstance(node, promql_parser.VectorSelector)]
@@ -85,11 +89,20 @@ def test_a_query_asks_for_series_and_labels_that_exist(where: str) -> None:
 
 
 def test_alerts_on_down_processes_know_every_process() -> None:
-    for name in ("NorceProcessDown", "NorceProcessGone"):
+    for name in ("NorceProcessDown", "NorceProcessGone", "NorceProcessRestarts"):
         (alert,) = (alert for alert in alerts() if alert["alert"] == name)
         watched = re.findall(r'job=~"([^"]+)"', alert["expr"])
 
         assert {frozenset(jobs.split("|")) for jobs in watched} == {frozenset(SETTINGS)}, name
+
+
+def test_alerts_on_jobs_know_what_runs_by_itself(overlay: Overlay) -> None:
+    """kube-state-metrics is no part of the pipeline, so its series are asked for by one rule file alone."""
+    rules = [path for path in RULES if "kube_" in path.read_text()]
+    runs = {name for name, job in overlay.of("CronJob").items() if not job["spec"].get("suspend", False)}
+
+    assert [path.name for path in rules] == ["kubernetes.rules.yml"]
+    assert set(re.findall(r'cronjob="([^"]+)"', rules[0].read_text())) == runs
 
 
 def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
@@ -122,6 +135,16 @@ def test_the_catalogue_has_every_metric_of_the_code() -> None:
 
     assert len(made) > 20
     assert {metric.name.removesuffix("_total") for metric in metrics_catalogue.catalogue()} == made
+
+
+@pytest.mark.parametrize("process", ["worker", "sinks", "lookup", "drift", "privacy", "console", "reconcile --every"])
+def test_a_process_tells_its_own_metrics_alone(process: str) -> None:
+    """A gauge of another process would tell a 0 that is not true; tests/query asks the running processes."""
+    families = [family for family in metrics_catalogue.registry(process).collect() if family.name.startswith("norce_")]
+    own = {metric.name for metric in metrics_catalogue.catalogue() if process in metric.processes.split(", ")}
+
+    assert {f"{one.name}_total" if one.type == "counter" else one.name for one in families} == own
+    assert ("norce_pipeline_ready" in own) == (process not in ("console", "reconcile --every"))
 
 
 def test_the_document_of_metrics_is_up_to_date() -> None:

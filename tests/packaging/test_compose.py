@@ -52,6 +52,7 @@ GROUPS_OF: dict[str, tuple[type[SettingsGroup], ...]] = {
 
 BROKERS = ("kafka", "kafka-2", "kafka-3")
 WATCHERS = ("prometheus", "grafana")
+DASHBOARDS = "k8s/grafana/dashboards"
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_every_process_waits_for_what_it_needs(compose: Any) -> None:
     after_topics = {"topics": "service_completed_successfully"}
 
     assert waits == {
-        "topics": {"kafka": "service_healthy"},
+        "topics": dict.fromkeys(BROKERS, "service_healthy"),
         "webhook": after_topics,
         "worker": after_topics,
         "sink-connect": after_topics,
@@ -134,6 +135,14 @@ def test_every_process_waits_for_what_it_needs(compose: Any) -> None:
         "simulator": {"webhook": "service_healthy"},
         "reconcile": after_topics,
     }
+
+
+def test_only_brokers_of_a_profile_may_be_missing(compose: Any) -> None:
+    """Compose refuses a file whose services wait for what no profile starts, unless it is not required."""
+    waited = compose["services"]["topics"]["depends_on"]
+
+    assert {name for name, how in waited.items() if how.get("required", True)} == {"kafka"}
+    assert {name for name in BROKERS if "profiles" in compose["services"][name]} == {"kafka-2", "kafka-3"}
 
 
 def test_the_broker_is_the_pinned_one_and_creates_no_topics_by_itself(compose: Any) -> None:
@@ -216,6 +225,45 @@ def test_prometheus_asks_every_process_on_its_port(repository: Path) -> None:
         "console": ConsoleSettings,
     }
     assert asked == {name: [f"{name}:{group.model_fields['port'].default}"] for name, group in processes.items()}
+
+
+def inside(service: Any, path: str, repository: Path) -> Path:
+    """What a path in a container is in the repository."""
+    for volume in service["volumes"]:
+        source, target = volume.split(":")[:2]
+        if source.startswith("./") and path.startswith(target):
+            return Path(repository, source, path.removeprefix(target).lstrip("/"))
+    raise AssertionError(f"{path} is not mounted")
+
+
+def test_grafana_finds_our_dashboards_and_the_prometheus_beside_it(repository: Path, compose: Any) -> None:
+    grafana = compose["services"]["grafana"]
+    (source,) = yaml.safe_load(
+        inside(grafana, "/etc/grafana/provisioning/datasources/prometheus.yaml", repository).read_text()
+    )["datasources"]
+    (provider,) = yaml.safe_load(
+        inside(grafana, "/etc/grafana/provisioning/dashboards/norce.yaml", repository).read_text()
+    )["providers"]
+    shown = inside(grafana, provider["options"]["path"], repository)
+    home = inside(grafana, grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"], repository)
+
+    assert re.fullmatch(r"http://(.*):9090", source["url"])[1] in compose["services"]  # type: ignore[index]
+    assert (source["type"], source["isDefault"]) == ("prometheus", True)
+    assert {path.name for path in shown.iterdir()} == {path.name for path in (repository / DASHBOARDS).iterdir()}
+    assert home.parent == shown
+    assert home.is_file()
+    for path in shown.iterdir():
+        queried = {
+            variable["type"]: variable["query"] for variable in json.loads(path.read_text())["templating"]["list"]
+        }
+        assert queried["datasource"] == source["type"]
+
+
+def test_prometheus_reads_the_alert_rules_that_lie_beside_its_configuration(repository: Path, compose: Any) -> None:
+    path = inside(compose["services"]["prometheus"], "/etc/prometheus/prometheus.yml", repository)
+    rules = [one for pattern in yaml.safe_load(path.read_text())["rule_files"] for one in path.parent.glob(pattern)]
+
+    assert sorted(one.name for one in rules) == ["kubernetes.rules.yml", "pipeline.rules.yml", "webhook.rules.yml"]
 
 
 @pytest.mark.parametrize("name", WATCHERS)

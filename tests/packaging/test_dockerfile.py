@@ -8,12 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dockerfile_parse import DockerfileParser
+
+from pipeline.settings import WebhookSettings
 
 Instruction = tuple[str, str]
 
@@ -58,9 +64,62 @@ def test_the_image_takes_only_the_installed_program_from_the_build(stages: list[
     assert not re.search(r"\b(apt|apt-get|pip|uv|gcc)\b", " ".join(values(stages[-1], "RUN")))
 
 
+def test_nothing_that_is_installed_is_compiled(stages: list[list[Instruction]]) -> None:
+    """The build test below would compile: this machine may have what the slim image lacks."""
+    (locked,) = [command for command in values(stages[0], "RUN") if "-r requirements.lock" in command]
+
+    assert " --no-build " in locked
+    assert not re.search(r"\b(apt|apt-get|gcc)\b", " ".join(values(stages[0], "RUN")))
+
+
 def test_the_one_entry_point_is_the_program(stages: list[list[Instruction]]) -> None:
     assert json.loads(values(stages[-1], "ENTRYPOINT")[0]) == ["norce-pipeline"]
-    assert len(values(stages[-1], "HEALTHCHECK")) == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1), (None, 1)])
+def test_the_health_check_fails_when_the_process_is_not_well_or_does_not_answer(
+    stages: list[list[Instruction]], status: int | None, code: int
+) -> None:
+    (check,) = values(stages[-1], "HEALTHCHECK")
+    program, *arguments = json.loads(check.partition("CMD ")[2])
+    assert program == "python"
+    with answering(status) as url:
+        done = subprocess.run(
+            [sys.executable, *arguments], env={"HEALTH_URL": url}, capture_output=True, check=False, timeout=60
+        )
+
+    assert done.returncode == code
+
+
+@contextmanager
+def answering(status: int | None) -> Iterator[str]:
+    """A process's port that answers everything with a status, or is closed."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert status is not None
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}/livez"
+        if status is None:
+            server.server_close()
+        else:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield url
+        if status is not None:
+            server.shutdown()
+
+
+def test_unless_it_is_said_otherwise_the_connector_is_asked_for_its_health(stages: list[list[Instruction]]) -> None:
+    (settings,) = values(stages[-1], "ENV")
+
+    assert f"HEALTH_URL=http://127.0.0.1:{WebhookSettings.model_fields['port'].default}/livez" in settings
 
 
 def test_the_image_says_what_it_is(stages: list[list[Instruction]], repository: Path) -> None:

@@ -108,15 +108,17 @@ def _sweep(system: System) -> dict[str, str]:
     return found | {"NORCE_RECONCILE_APPLICATIONS": "103:1031,103:1032"}
 
 
-@pytest.mark.timeout(180)
-async def test_an_event_goes_all_the_way_as_users_with_passwords(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("proof", ["certificate", "password"])
+async def test_an_event_goes_all_the_way_as_users_who_prove_who_they_are(proof: Proof, tmp_path: Path) -> None:
+    """By mutual TLS, as in Kubernetes, or by SCRAM over TLS."""
     one = {"NORCE_SIMULATOR_ORDERS": "1"}
     async with guarded_cluster(tmp_path) as guarded, httpx.AsyncClient(timeout=10.0) as client:
         guarded.grant_all()
         system = await System.make(guarded.cluster, tmp_path, client, one)
         try:
             for name in ("sink connect", "worker", "webhook"):
-                system.stack.environment |= guarded.environment(name.replace(" ", "-"), "password")
+                system.stack.environment |= guarded.environment(name.replace(" ", "-"), proof)
                 await system.start(name)
             await system.start("simulator")
             calls = await until(lambda: system.calls("connect"), lambda seen: seen and seen[0]["status"] == 200)
@@ -138,6 +140,18 @@ async def test_an_operator_retries_what_is_in_quarantine_with_the_rights_of_that
     assert await ended(program) == 0, program.output
     assert "0:0  OrderReceivedEvent: retried, norce.events.order/0 offset 0" in program.output
     assert [each.value for each in await read_all(guarded.cluster.bootstrap_servers, "norce.events.order")] == [body]
+
+
+async def test_an_operator_sees_what_a_replay_would_do_with_the_rights_of_that_user(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    body = b'{"ClientId": 1, "ApplicationId": 2, "ClientOrderRef": "78", "Source": "WEB"}'
+    record = RecordFactory("/norce").accepted(Requested(("OrderReceivedEvent",)), body, accept_unknown=False)
+    async with AIOKafkaProducer(bootstrap_servers=guarded.cluster.bootstrap_servers) as producer:
+        await producer.send_and_wait(record.topic, record.value, key=record.key, headers=record.headers)
+    program = command(guarded, "replay", tmp_path, "replay", "--order", "1:2:78", "--dry-run")
+    assert await ended(program) == 0, program.output
+    assert "1 events of 1 keys" in program.output
 
 
 async def test_state_is_made_anew_with_the_rights_of_that_user(guarded: Guarded, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ async def test_a_slow_body_is_answered_408(impatient: Connector) -> None:
     half = head(content_length=100) + b'{"ClientId"'
     async with asyncio.timeout(NORCE_TIMEOUT), raw(impatient.port, half) as connection:
         assert await connection.status() == 408
+    assert impatient.metric("norce_webhook_request_seconds_count") == 1
+    assert impatient.metric("norce_webhook_request_seconds_sum") >= 0.5, "what is refused is timed as well"
 
 
 async def test_a_body_that_trickles_is_answered_408_all_the_same(impatient: Connector) -> None:

@@ -62,6 +62,8 @@ def test_metrics_count_requests_by_type_and_answer(connector: Connector) -> None
         asyncio.run(connector.post(order("77"), "/webhooks/norce/orderreceivedevent"))
     assert connector.metric("norce_webhook_requests_total", **labels) == before + 3
     assert connector.metric("norce_webhook_produce_seconds_count") == produced + 3
+    answered = connector.metric("norce_webhook_requests_total")
+    assert connector.metric("norce_webhook_request_seconds_count") == answered
 
 
 async def test_no_sender_can_make_new_time_series(connector: Connector) -> None:
