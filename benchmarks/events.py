@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,3 +67,10 @@ def events(orders: int, *, first: int = 0, interleaved: int = INTERLEAVED) -> It
             at += pace.expovariate(1 / interleaved)
     while waiting:
         yield heapq.heappop(waiting)[3]
+
+
+def backlog(orders: int, began: int) -> Iterator[tuple[Event, str, int, Outgoing]]:
+    """Every event with its id, its receipt and its record: a microsecond after each other, from ``began`` on."""
+    for number, event in enumerate(events(orders)):
+        identity, received_at = str(uuid.UUID(int=number)), began + number
+        yield event, identity, received_at, event.record(identity, received_at)

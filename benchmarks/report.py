@@ -71,7 +71,11 @@ class Report:
         lines += ["| workload | ours against | value | ratio | spread | bar | met |", "|---" * 7 + "|"]
         lines += [_bar(bar, ratio) for bar, ratio in self.judged]
         lines += ["", "A ratio is the median over the repetitions, the spread the lowest and the highest of them."]
-        lines += ["With two others, it is against the smaller one."]
+        lines += [
+            "With two others, it is against the smaller one.",
+            "",
+            "![Each ratio as a share of its bar](bench.svg)",
+        ]
         for workload in self.runs.workloads():
             lines += ["", f"## {workload}", "", *_workload(self.runs, workload)]
         if self.profiles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 import uuid
 from collections import defaultdict
@@ -12,12 +13,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.bars import FAUST, LOOP, OURS, QUIX
-from benchmarks.events import TOPICS, events
+from benchmarks.bars import FAUST, LOOP, LOOP_ALONE, OURS, QUIX
+from benchmarks.events import TOPICS, backlog
 from benchmarks.figures import Run, WrongResult
+from benchmarks.join.loop_without_kafka import digest
 from benchmarks.kafka import Ends, Kafka
 from benchmarks.looks import Looks
-from benchmarks.processes import HOST, Contestant, ours, peer, running
+from benchmarks.processes import HOST, Contestant, DidNotRun, ours, peer, running
 from benchmarks.states import states
 from pipeline import topics
 from pipeline.broker.ports import free_ports
@@ -35,36 +37,36 @@ class Join:
     """One backlog of events, joined by each contestant in a consumer group of its own."""
 
     name = "join"
-    contestants: Sequence[str] = (OURS, FAUST, QUIX, LOOP)
+    contestants: Sequence[str] = (OURS, FAUST, QUIX, LOOP, LOOP_ALONE)
 
     def __init__(self, kafka: Kafka, folder: Path, orders: int) -> None:
         self._kafka = kafka
         self._folder = folder
         self.orders = orders
         self.events = 0
+        self._began = 0
         self._expected: dict[bytes, bytes] = {}
 
     async def prepare(self) -> None:
         """Put the backlog on the event topics, and compute what has to come of it."""
         await self._kafka.make_topics()
         await self._kafka.empty(*TOPICS)
-        backlog, arrivals = self._backlog()
-        for topic, records in backlog.items():
+        found, arrivals = self._backlog()
+        for topic, records in found.items():
             self.events += await self._kafka.fill(topic, records)
-        for name, found in arrivals.items():
-            record = advance(OrderKey.parse(name), None, found).record
+        for name, events in arrivals.items():
+            record = advance(OrderKey.parse(name), None, events).record
             if record is not None:
                 self._expected[name.encode()] = record
 
     def _backlog(self) -> tuple[dict[str, list[Outgoing]], dict[str, list[Arrival]]]:
-        backlog: dict[str, list[Outgoing]] = defaultdict(list)
+        records: dict[str, list[Outgoing]] = defaultdict(list)
         arrivals: dict[str, list[Arrival]] = defaultdict(list)
-        now = time.time_ns() // 1000
-        for number, event in enumerate(events(self.orders)):
-            identity = str(uuid.UUID(int=number))
-            backlog[event.topic].append(event.record(identity, now + number))
-            arrivals[event.key].append(Arrival(event.type, event.body, identity, now + number))
-        return backlog, arrivals
+        self._began = time.time_ns() // 1000
+        for event, identity, received_at, record in backlog(self.orders, self._began):
+            records[event.topic].append(record)
+            arrivals[event.key].append(Arrival(event.type, event.body, identity, received_at))
+        return records, arrivals
 
     async def run(self, contestant: str, repetition: int) -> Run:
         """Join everything with one contestant.
@@ -74,6 +76,8 @@ class Join:
         """
         if contestant == OURS:
             return await self.run_ours(repetition)
+        if contestant == LOOP_ALONE:
+            return await self._without_kafka(repetition)
         group = f"bench-join-{uuid.uuid4().hex[:8]}"
         options = {
             "servers": self._kafka.servers,
@@ -93,6 +97,19 @@ class Join:
         finally:
             shutil.rmtree(self._folder / group, ignore_errors=True)
             await self._kafka.drop(*made, *logs)
+
+    async def _without_kafka(self, repetition: int) -> Run:
+        options = {"orders": self.orders, "began": self._began, "warm": WARM}
+        command = [sys.executable, "-m", "benchmarks.join.loop_without_kafka", json.dumps(options)]
+        async with running(LOOP_ALONE, command, self._folder, {}) as process:
+            await process.ended()
+            try:
+                found = json.loads(process.output.splitlines()[-1])
+            except (IndexError, ValueError):
+                raise DidNotRun(LOOP_ALONE, process.output) from None
+        if found.pop("digest") != digest(self._expected):
+            raise WrongResult(f"{LOOP_ALONE}: the orders are not what all events together come to")
+        return Run(self.name, LOOP_ALONE, repetition, found)
 
     async def run_ours(self, repetition: int, *, present: int = 0, workers: int = 1) -> Run:
         """The same with our worker, or several, and with orders that its state holds already.

@@ -26,11 +26,11 @@ def history(state: State, repeat_window: int) -> History:
     Raises:
         ValueError: the state is empty, so there is nothing to show.
     """
-    entries = [
-        (first.received_at, *PLACE[type(fact)], first.event_id, number)
-        for fact, receipts in state.facts
-        for number, first in enumerate(occurrences(fact, receipts, repeat_window), start=1)
-    ]
+    entries: list[tuple[int, int, str, str, int]] = []
+    for fact, receipts in state.facts:
+        rank, event_type = PLACE[type(fact)]
+        for number, first in enumerate(occurrences(fact, receipts, repeat_window), start=1):
+            entries.append((first.received_at, rank, event_type, first.event_id, number))
     if not entries:
         raise ValueError("an empty state has no view")
     entries.sort()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Self
 
 import msgspec
@@ -37,7 +38,19 @@ def _match(pattern: re.Pattern[str], text: str, kind: str) -> re.Match[str]:
     return match
 
 
-class OrderKey(msgspec.Struct, frozen=True):
+class _Key(msgspec.Struct, frozen=True, dict=True):
+    """Base of all keys. The text is asked for many times in the course of one event, so it is made once."""
+
+    @cached_property
+    def text(self) -> str:
+        """The partition key."""
+        return self._text()
+
+    def _text(self) -> str:
+        raise NotImplementedError
+
+
+class OrderKey(_Key, frozen=True):
     """``{ClientId}:{ApplicationId}:{ClientOrderRef}``."""
 
     client_id: int
@@ -50,12 +63,11 @@ class OrderKey(msgspec.Struct, frozen=True):
         client_id, application_id, client_order_ref = _match(_ORDER, text, "an order").groups()
         return cls(int(client_id), int(application_id), client_order_ref)
 
-    @property
-    def text(self) -> str:
+    def _text(self) -> str:
         return order_key(self.client_id, self.application_id, self.client_order_ref)
 
 
-class SubscriptionKey(msgspec.Struct, frozen=True):
+class SubscriptionKey(_Key, frozen=True):
     """``{ClientId}:{ApplicationId}:subscription={SubscriptionId}``, or ``recurring={RecurringOrderId}``, or
     ``unidentified`` when the event names neither."""
 
@@ -69,12 +81,11 @@ class SubscriptionKey(msgspec.Struct, frozen=True):
         match = _match(_SUBSCRIPTION, text, "a subscription")
         return cls(int(match[1]), int(match[2]), match[3])
 
-    @property
-    def text(self) -> str:
+    def _text(self) -> str:
         return f"{self.client_id}:{self.application_id}:{self.subject}"
 
 
-class InvoiceKey(msgspec.Struct, frozen=True):
+class InvoiceKey(_Key, frozen=True):
     """``{ClientId}:{CapturedInvoiceId}``."""
 
     client_id: int
@@ -86,12 +97,11 @@ class InvoiceKey(msgspec.Struct, frozen=True):
         client_id, captured_invoice_id = _match(_TWO_NUMBERS, text, "an invoice").groups()
         return cls(int(client_id), int(captured_invoice_id))
 
-    @property
-    def text(self) -> str:
+    def _text(self) -> str:
         return f"{self.client_id}:{self.captured_invoice_id}"
 
 
-class ProductKey(msgspec.Struct, frozen=True):
+class ProductKey(_Key, frozen=True):
     """``{ClientId}:{PartNo}``."""
 
     client_id: int
@@ -103,12 +113,11 @@ class ProductKey(msgspec.Struct, frozen=True):
         client_id, part_no = _match(_PRODUCT, text, "a product").groups()
         return cls(int(client_id), part_no)
 
-    @property
-    def text(self) -> str:
+    def _text(self) -> str:
         return f"{self.client_id}:{self.part_no}"
 
 
-class CustomerKey(msgspec.Struct, frozen=True):
+class CustomerKey(_Key, frozen=True):
     """``{ClientId}:customer={CustomerId}``."""
 
     client_id: int
@@ -120,12 +129,11 @@ class CustomerKey(msgspec.Struct, frozen=True):
         client_id, customer_id = _match(_CUSTOMER, text, "a customer").groups()
         return cls(int(client_id), int(customer_id))
 
-    @property
-    def text(self) -> str:
+    def _text(self) -> str:
         return f"{self.client_id}:customer={self.customer_id}"
 
 
-class CompanyKey(msgspec.Struct, frozen=True):
+class CompanyKey(_Key, frozen=True):
     """``{ClientId}:company={CompanyId}``."""
 
     client_id: int
@@ -137,12 +145,11 @@ class CompanyKey(msgspec.Struct, frozen=True):
         client_id, company_id = _match(_COMPANY, text, "a company").groups()
         return cls(int(client_id), int(company_id))
 
-    @property
-    def text(self) -> str:
+    def _text(self) -> str:
         return f"{self.client_id}:company={self.company_id}"
 
 
-class JobKey(msgspec.Struct, frozen=True):
+class JobKey(_Key, frozen=True):
     """``{ClientId}:{JobId}``."""
 
     client_id: int
@@ -154,8 +161,7 @@ class JobKey(msgspec.Struct, frozen=True):
         client_id, job_id = _match(_TWO_NUMBERS, text, "a job").groups()
         return cls(int(client_id), int(job_id))
 
-    @property
-    def text(self) -> str:
+    def _text(self) -> str:
         return f"{self.client_id}:{self.job_id}"
 
 

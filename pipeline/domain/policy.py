@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -32,6 +32,10 @@ from pipeline.domain.records import AttributeValue, CheckoutContent, ConnectCont
 from pipeline.events import NorceOrderStatus
 
 InfoCode = Annotated[str, StringConstraints(pattern=r"^[^{}]+$|^[^{}]*\{currency\}[^{}]*$", max_length=MAX_INFO_CODE)]
+
+
+def _equal(one: OrderView, other: OrderView, fields: tuple[str, ...]) -> bool:
+    return [getattr(one, field) for field in fields] == [getattr(other, field) for field in fields]
 
 
 class _Part(BaseModel):
@@ -67,14 +71,23 @@ class ConnectPolicy(_Part):
         return self
 
     @cached_property
-    def _writers(self) -> tuple[Callable[[OrderView], list[Info]], ...]:
+    def _writers(self) -> tuple[tuple[str, Callable[[Any], list[Info]]], ...]:
         return tuple(info_writer(fact, code) for fact, code in self.infos.items())
+
+    @cached_property
+    def _fields(self) -> tuple[str, ...]:
+        status = () if self.order_status == "keep" else ("status",)
+        return tuple(dict.fromkeys([*(field for field, _ in self._writers), *status]))
+
+    def says_the_same(self, one: OrderView, other: OrderView) -> bool:
+        """Whether all that the content is made from is equal. Contents can be equal where this is not."""
+        return _equal(one, other, self._fields)
 
     def content(self, view: OrderView) -> ConnectContent | None:
         """What Connect is to know of an order, ``None`` if there is nothing to say."""
         if not self.enabled:
             return None
-        infos = tuple([info for write in self._writers for info in write(view)])
+        infos = tuple([info for field, write in self._writers for info in write(getattr(view, field))])
         order_status = None if self.order_status == "keep" else self.order_status.get(view.status)
         return ConnectContent(infos=infos, order_status=order_status) if infos or order_status else None
 
@@ -96,8 +109,16 @@ class CheckoutPolicy(_Part):
     )
 
     @cached_property
-    def _writers(self) -> tuple[tuple[str, Callable[[OrderView], AttributeValue | None]], ...]:
-        return tuple((fact.value, ATTRIBUTES[fact]) for fact in self.attributes if fact in ATTRIBUTES)
+    def _writers(self) -> tuple[tuple[str, str, Callable[[Any], AttributeValue | None]], ...]:
+        return tuple((fact.value, *ATTRIBUTES[fact]) for fact in self.attributes if fact in ATTRIBUTES)
+
+    @cached_property
+    def _fields(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(field for _, field, _ in self._writers))
+
+    def says_the_same(self, one: OrderView, other: OrderView) -> bool:
+        """Whether all that the content is made from is equal. Contents can be equal where this is not."""
+        return _equal(one, other, self._fields)
 
     @cached_property
     def names_version(self) -> bool:
@@ -108,7 +129,7 @@ class CheckoutPolicy(_Part):
         """What Checkout is to know of an order apart from its version, ``None`` if there is nothing to say."""
         if not self.enabled:
             return None
-        values = [(name, value_of(view)) for name, value_of in self._writers]
+        values = [(name, value_of(getattr(view, field))) for name, field, value_of in self._writers]
         attributes = {name: value for name, value in values if value is not None}
         return CheckoutContent(attributes=attributes) if attributes else None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from itertools import accumulate
+from typing import Any
 
 from pipeline.domain.limits import MAX_INFO_VALUE
-from pipeline.domain.records import AttributeValue, Info, OrderStatus, OrderView
+from pipeline.domain.records import AttributeValue, Info, OrderStatus, PaymentState, SubscriptionFailure
 
 CURRENCY = "{currency}"
 """Stands in the code of an Info for the currency, so that each currency has an Info of its own."""
@@ -58,17 +59,17 @@ class CheckoutFact(StrEnum):
     """Goes along with a push and is never the reason for one."""
 
 
-def info_writer(fact: ConnectFact, code: str) -> Callable[[OrderView], list[Info]]:
-    """A function from a view to the Infos of one fact."""
+def info_writer(fact: ConnectFact, code: str) -> tuple[str, Callable[[Any], list[Info]]]:
+    """The field of the view that a fact is read from, and a function from that field to its Infos."""
+    field, text_of = INFOS[fact]
     if CURRENCY in code:
-        return lambda view: [Info(code.replace(CURRENCY, currency), amount) for currency, amount in view.paid.items()]
-    value_of = INFOS[fact]
+        return field, lambda paid: [Info(code.replace(CURRENCY, currency), amount) for currency, amount in paid.items()]
 
-    def write(view: OrderView) -> list[Info]:
-        value = value_of(view)
-        return [Info(code, value)] if value else []
+    def write(value: Any) -> list[Info]:
+        text = text_of(value)
+        return [Info(code, text)] if text else []
 
-    return write
+    return field, write
 
 
 def listed(values: Iterable[str | None]) -> str:
@@ -82,39 +83,52 @@ def listed(values: Iterable[str | None]) -> str:
     return ", ".join([*distinct[:kept], f"+{len(distinct) - kept}"])
 
 
-def _failures(view: OrderView) -> int:
-    return sum([failure.occurrences for failure in view.subscription_failures])
+def _failures(failures: Iterable[SubscriptionFailure]) -> int:
+    return sum([failure.occurrences for failure in failures])
 
 
 def _number(value: int) -> str:
     return str(value) if value else ""
 
 
-INFOS: Mapping[ConnectFact, Callable[[OrderView], str]] = {
-    ConnectFact.STATUS: lambda view: "" if view.status is OrderStatus.UNKNOWN else view.status,
-    ConnectFact.PAYMENT_STATE: lambda view: view.payment_state if view.payments else "",
-    ConnectFact.PAID_AMOUNT: lambda view: listed([f"{amount} {currency}" for currency, amount in view.paid.items()]),
-    ConnectFact.PAYMENT_COUNT: lambda view: _number(len(view.payments)),
-    ConnectFact.PAYMENT_CODES: lambda view: listed([payment.payment_code for payment in view.payments]),
-    ConnectFact.PAYMENT_METHODS: lambda view: listed([payment.payment_method for payment in view.payments]),
-    ConnectFact.PAYMENT_REFS: lambda view: listed([payment.payment_ref for payment in view.payments]),
-    ConnectFact.SUBSCRIPTION_FAILURES: lambda view: _number(_failures(view)),
-    ConnectFact.SUBSCRIPTION_ERRORS: lambda view: listed([item.error_message for item in view.subscription_failures]),
-    ConnectFact.DROP_POINTS: lambda view: listed(view.drop_points),
-    ConnectFact.CONFLICTS: lambda view: listed([conflict.field for conflict in view.conflicts]),
-}
-"""The text of each fact; an empty one has nothing to say."""
+# Every fact is a function of one field of the view, so a policy can tell by its fields alone that nothing it says has
+# changed: most changes of an order are none for Connect.
 
-ATTRIBUTES: Mapping[CheckoutFact, Callable[[OrderView], AttributeValue | None]] = {
-    CheckoutFact.STATUS: lambda view: view.status,
-    CheckoutFact.STATUSES: lambda view: list(view.statuses) or None,
-    CheckoutFact.ORDER_ID: lambda view: None if view.order_id is None else str(view.order_id),
-    CheckoutFact.ORDER_NO: lambda view: view.order_no,
-    CheckoutFact.PAYMENT_STATE: lambda view: view.payment_state,
-    CheckoutFact.PAID: lambda view: view.paid or None,
-    CheckoutFact.PAYMENT_CODES: lambda view: [payment.payment_code for payment in view.payments] or None,
-    CheckoutFact.SUBSCRIPTION_FAILURES: lambda view: _failures(view) or None,
-    CheckoutFact.DROP_POINTS: lambda view: list(view.drop_points) or None,
-    CheckoutFact.CONFLICTS: lambda view: sorted({conflict.field for conflict in view.conflicts}) or None,
+INFOS: Mapping[ConnectFact, tuple[str, Callable[[Any], str]]] = {
+    ConnectFact.STATUS: ("status", lambda status: "" if status is OrderStatus.UNKNOWN else status),
+    ConnectFact.PAYMENT_STATE: ("payment_state", lambda state: "" if state is PaymentState.NO_PAYMENT else state),
+    ConnectFact.PAID_AMOUNT: (
+        "paid",
+        lambda paid: listed([f"{amount} {currency}" for currency, amount in paid.items()]),
+    ),
+    ConnectFact.PAYMENT_COUNT: ("payments", lambda payments: _number(len(payments))),
+    ConnectFact.PAYMENT_CODES: ("payments", lambda payments: listed([payment.payment_code for payment in payments])),
+    ConnectFact.PAYMENT_METHODS: (
+        "payments",
+        lambda payments: listed([payment.payment_method for payment in payments]),
+    ),
+    ConnectFact.PAYMENT_REFS: ("payments", lambda payments: listed([payment.payment_ref for payment in payments])),
+    ConnectFact.SUBSCRIPTION_FAILURES: ("subscription_failures", lambda failures: _number(_failures(failures))),
+    ConnectFact.SUBSCRIPTION_ERRORS: (
+        "subscription_failures",
+        lambda failures: listed([failure.error_message for failure in failures]),
+    ),
+    ConnectFact.DROP_POINTS: ("drop_points", listed),
+    ConnectFact.CONFLICTS: ("conflicts", lambda conflicts: listed([conflict.field for conflict in conflicts])),
 }
-"""The value of each attribute, ``None`` while nothing is known. The version is added to an update, not compared."""
+"""The field of the view that each fact is read from, and its text; an empty one has nothing to say."""
+
+ATTRIBUTES: Mapping[CheckoutFact, tuple[str, Callable[[Any], AttributeValue | None]]] = {
+    CheckoutFact.STATUS: ("status", lambda status: status),
+    CheckoutFact.STATUSES: ("statuses", lambda statuses: list(statuses) or None),
+    CheckoutFact.ORDER_ID: ("order_id", lambda order_id: None if order_id is None else str(order_id)),
+    CheckoutFact.ORDER_NO: ("order_no", lambda order_no: order_no),
+    CheckoutFact.PAYMENT_STATE: ("payment_state", lambda state: state),
+    CheckoutFact.PAID: ("paid", lambda paid: paid or None),
+    CheckoutFact.PAYMENT_CODES: ("payments", lambda payments: [payment.payment_code for payment in payments] or None),
+    CheckoutFact.SUBSCRIPTION_FAILURES: ("subscription_failures", lambda failures: _failures(failures) or None),
+    CheckoutFact.DROP_POINTS: ("drop_points", lambda points: list(points) or None),
+    CheckoutFact.CONFLICTS: ("conflicts", lambda conflicts: sorted({each.field for each in conflicts}) or None),
+}
+"""The field of the view that each attribute is read from, and its value, ``None`` while nothing is known. The version
+is added to an update, not compared."""

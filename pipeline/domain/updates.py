@@ -13,7 +13,7 @@ import msgspec
 from pipeline.domain.errors import UnreadableUpdate
 from pipeline.domain.ids import content_id
 from pipeline.domain.keys import OrderKey
-from pipeline.domain.policy import CheckoutPolicy, ConnectPolicy, PushPolicies
+from pipeline.domain.policy import CheckoutPolicy, PushPolicies
 from pipeline.domain.projection import CheckoutFact
 from pipeline.domain.records import CheckoutContent, CheckoutUpdate, ConnectContent, ConnectUpdate, OrderView
 
@@ -33,13 +33,17 @@ def derive(before: OrderView | None, after: OrderView, policies: PushPolicies) -
     addressed by its number only, because its reference is no Norce basket, a new number makes one for Connect too.
     """
     policy = policies.of(after.client_id, after.application_id)
+    connect, checkout = policy.connect, policy.checkout
     updates: list[Update] = []
-    connect = policy.connect.content(after)
-    if connect is not None and not _known_to_connect(before, after, connect, policy.connect):
-        updates.append(_connect_update(after, connect))
-    checkout = policy.checkout.content(after)
-    if checkout is not None and (before is None or policy.checkout.content(before) != checkout):
-        updates.append(_checkout_update(after, checkout, policy.checkout))
+    number_counts = before is None or (before.order_no != after.order_no and basket_id(after.client_order_ref) is None)
+    if before is None or number_counts or not connect.says_the_same(before, after):
+        told = connect.content(after)
+        if told is not None and (before is None or number_counts or connect.content(before) != told):
+            updates.append(_connect_update(after, told))
+    if before is None or not checkout.says_the_same(before, after):
+        shown = checkout.content(after)
+        if shown is not None and (before is None or checkout.content(before) != shown):
+            updates.append(_checkout_update(after, shown, checkout))
     return updates
 
 
@@ -63,14 +67,6 @@ def basket_id(client_order_ref: str) -> int | None:
         return None
     number = int(client_order_ref)
     return number if number in _INT32 and str(number) == client_order_ref else None
-
-
-def _known_to_connect(
-    before: OrderView | None, after: OrderView, content: ConnectContent, policy: ConnectPolicy
-) -> bool:
-    if before is None or policy.content(before) != content:
-        return False
-    return before.order_no == after.order_no or basket_id(after.client_order_ref) is not None
 
 
 def _connect_update(view: OrderView, content: ConnectContent) -> ConnectUpdate:

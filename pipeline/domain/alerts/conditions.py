@@ -52,7 +52,10 @@ def conditions(view: View, policy: AlertPolicy) -> tuple[Condition, ...]:
     find = _FINDERS.get(type(view))
     if find is None:
         return ()
-    return tuple(sorted(find(view, policy), key=lambda one: (one.kind, one.item or "")))
+    found = list(find(view, policy))
+    if len(found) > 1:
+        found.sort(key=lambda one: (one.kind, one.item or ""))
+    return tuple(found)
 
 
 def active(view: View, now: int, policy: AlertPolicy) -> tuple[Condition, ...]:
@@ -89,45 +92,51 @@ def _listed(values: Iterable[str]) -> str:
 # -- orders ------------------------------------------------------------------------------------------------------------
 
 
+_DONE = frozenset((OrderStatus.DELIVERED, OrderStatus.CANCELLED))
+_UNCONFIRMED = frozenset((OrderStatus.UNKNOWN, OrderStatus.RECEIVED))
+
+
 def _order(view: OrderView, policy: AlertPolicy) -> Iterator[Condition]:
     key = order_key(view.client_id, view.application_id, view.client_order_ref)
+    status, reached = view.status, view.statuses
     if view.payments:
         yield from _paid(view, policy, key)
-    reached = set(view.statuses)
-    delivered = reached & {OrderStatus.DELIVERED, OrderStatus.PARTLY_DELIVERED}
-    if delivered and not reached & {OrderStatus.CONFIRMED, OrderStatus.CANCELLED}:
+    delivered = OrderStatus.DELIVERED in reached or OrderStatus.PARTLY_DELIVERED in reached
+    if delivered and OrderStatus.CONFIRMED not in reached and OrderStatus.CANCELLED not in reached:
         since, by = _moment(view, _entries(view, *_DELIVERIES)[:1])
-        details = {"status": view.status.value}
+        details = {"status": status.value}
         yield _condition(policy, AlertKind.DELIVERED_BEFORE_CONFIRMED, since, by, details, order=key)
-    known = view.status is not OrderStatus.UNKNOWN or view.payments
-    if known and view.status not in {OrderStatus.DELIVERED, OrderStatus.CANCELLED}:
+    if status not in _DONE and (status is not OrderStatus.UNKNOWN or view.payments):
         by = [view.timeline[-1].event_id]
-        details = {"status": view.status.value}
+        details = {"status": status.value}
         yield _condition(policy, AlertKind.STUCK, microseconds(view.last_changed_at), by, details, order=key)
 
 
 def _paid(view: OrderView, policy: AlertPolicy, key: str) -> Iterator[Condition]:
-    entries = _entries(view, _PAYMENT)
-    details = {
-        "paid": ", ".join([f"{amount} {currency}" for currency, amount in view.paid.items()]),
-        "payment_codes": _listed([payment.payment_code for payment in view.payments]),
-    }
-    if view.status in {OrderStatus.UNKNOWN, OrderStatus.RECEIVED}:
+    if view.status in _UNCONFIRMED:
         since = min([microseconds(payment.first_received_at) for payment in view.payments])
-        by = [entry.event_id for entry in entries[:1]]
-        yield _condition(policy, AlertKind.PAID_NOT_CONFIRMED, since, by, details, order=key)
+        by = [entry.event_id for entry in _entries(view, _PAYMENT)[:1]]
+        yield _condition(policy, AlertKind.PAID_NOT_CONFIRMED, since, by, _what_is_paid(view), order=key)
     if view.status is OrderStatus.CANCELLED:
-        since, by = _moment(view, [*entries[:1], *_entries(view, _CANCELLED)[:1]])
-        yield _condition(policy, AlertKind.CANCELLED_AFTER_PAYMENT, since, by, details, order=key)
+        since, by = _moment(view, [*_entries(view, _PAYMENT)[:1], *_entries(view, _CANCELLED)[:1]])
+        yield _condition(policy, AlertKind.CANCELLED_AFTER_PAYMENT, since, by, _what_is_paid(view), order=key)
     currencies = {payment.currency for payment in view.payments if payment.currency}
     for conflict in view.conflicts:
         if conflict.field == "payment.currency":
             currencies.update(conflict.values)
     if len(currencies) > 1:
-        since, by = _moment(view, entries[:2])
-        named = {"currencies": _listed(currencies), "payment_codes": details["payment_codes"]}
-        yield _condition(policy, AlertKind.PAYMENT_CURRENCY_MISMATCH, since, by, named, order=key)
-    yield from _twice(view, policy, key)
+        since, by = _moment(view, _entries(view, _PAYMENT)[:2])
+        details = {"currencies": _listed(currencies), "payment_codes": _what_is_paid(view)["payment_codes"]}
+        yield _condition(policy, AlertKind.PAYMENT_CURRENCY_MISMATCH, since, by, details, order=key)
+    if len(view.payments) > 1:
+        yield from _twice(view, policy, key)
+
+
+def _what_is_paid(view: OrderView) -> dict[str, str]:
+    return {
+        "paid": ", ".join([f"{amount} {currency}" for currency, amount in view.paid.items()]),
+        "payment_codes": _listed([payment.payment_code for payment in view.payments]),
+    }
 
 
 def _twice(view: OrderView, policy: AlertPolicy, key: str) -> Iterator[Condition]:
