@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
-JOBS ?= 3
+JOBS ?= 4
 SITE ?= $(CURDIR)/build/site
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
@@ -53,7 +53,7 @@ run: $(INSTALLED) ## Show the pipeline at work on this machine until Ctrl-C (ARG
 
 .PHONY: test
 test: lint ## Lint, format, types, imports, then all tests on a real Kafka (ARGS="tests/events -k name": some of them)
-	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: faults
 faults: $(INSTALLED_DEV) ## All tests of the 25 faults and all long ones (ARGS="--seed 7 -k worker": some, again as they were)

@@ -16,31 +16,42 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from pipeline.broker import Broker, ExternalBroker, KafkaCluster
 from pipeline.broker.choice import BOOTSTRAP_SERVERS_VARIABLE
+from tests.durations import Noting, longest_first
 from tests.faults.catalogue import numbers_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
+if settings.get_current_profile_name() == "default":  # and not "ci", which leaves this out by itself
+    # How fast examples are drawn tells how busy the machine is, and nothing about the code.
+    settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="of the faults that are random; drawn and printed when left out")
+    parser.addoption("--note-durations", action="store_true", help="note what each file took, see tests/durations.py")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let programs that tests start be interrupted. A shell that starts the tests in the background ignores SIGINT,
     and a process that begins with that goes on with it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("--note-durations") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Noting(config.rootpath))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the faults, see tests/faults/catalogue.py."""
+    """Mark the tests of the faults, see tests/faults/catalogue.py, and begin with what takes longest."""
     for item in items:
         path = item.path.relative_to(ROOT / "tests") if item.path.is_relative_to(ROOT / "tests") else item.path
         for number in numbers_of(path.as_posix(), getattr(item, "originalname", item.name)):
             item.add_marker(pytest.mark.fault(number))
+    longest_first(items)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pipeline.broker.errors import BrokerUnavailable
 from pipeline.broker.identity import cluster_identity
 from pipeline.broker.node import Node
 from pipeline.broker.ports import free_ports
+from pipeline.broker.preparation import prepare_fast_starts
 from pipeline.broker.readiness import is_fully_replicated
-from pipeline.broker.warmup import warm_up
 
 _PORT_ATTEMPTS = 3
 _STOP_TIMEOUT = 20.0  # seconds
@@ -108,7 +108,7 @@ class KafkaCluster:
             BrokerUnavailable: a node ended or did not get ready in time.
         """
         distribution = await fetch_distribution(self._report, self._environment)
-        await warm_up(distribution, self._report)
+        await prepare_fast_starts(distribution, self._report)
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             try:
                 await self._start_once(distribution)

@@ -39,9 +39,19 @@ class Distribution:
         return f"{self.home / 'libs'}/*"
 
     @property
+    def prepared(self) -> Path:
+        """The folder of what makes starts fast with this very Java, there or not; see ``preparation``."""
+        return self.home / f"prepared-{re.sub(r'[^A-Za-z0-9.]+', '-', self.java.build)}"
+
+    @property
     def class_archive(self) -> Path:
-        """Where the classes of a started node are kept ready for this very Java; see ``warmup``."""
-        return self.home / f"classes-{re.sub(r'[^A-Za-z0-9.]+', '-', self.java.build)}.jsa"
+        """The classes of a started node, ready to be mapped; not there if this Java cannot write them."""
+        return self.prepared / "classes.jsa"
+
+    @property
+    def first_metadata(self) -> Path:
+        """What the metadata of a new cluster begins with: ``bootstrap.checkpoint``, as Kafka's own tool wrote it."""
+        return self.prepared / "bootstrap.checkpoint"
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -79,7 +89,7 @@ async def fetch_distribution(
         return distribution
     distribution.home.parent.mkdir(parents=True, exist_ok=True)
     # Maven's own repository is not made for several of them at once either.
-    async with _alone(distribution.home.with_name(f"{distribution.home.name}.lock")):
+    async with alone(distribution.home.with_name(f"{distribution.home.name}.lock")):
         if not distribution.home.is_dir():
             report(f"Fetching Apache Kafka {VERSION} with Maven into {distribution.home} (once, about 45 MB)")
             await _fetch_into(distribution.home, _maven(environment))
@@ -87,7 +97,7 @@ async def fetch_distribution(
 
 
 @asynccontextmanager
-async def _alone(path: Path) -> AsyncIterator[None]:
+async def alone(path: Path) -> AsyncIterator[None]:
     """Hold a lock file; whoever dies lets go of it."""
     with path.open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)

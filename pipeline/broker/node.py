@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class Node:
         self.endpoint = endpoint
         self.log = folder / "node.log"
         self._folder = folder
-        self._data = folder / "data"
+        self.data = folder / "data"
         self._properties = folder / "server.properties"
         self._distribution = distribution
         self._heap_mb = heap_mb
@@ -62,11 +63,18 @@ class Node:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "log4j2.properties").write_text(resource("log4j2.properties"), encoding="utf-8")
-        write_properties(self._properties, node_properties(self.id, endpoints, self._data, overrides))
-        if not (self._data / "meta.properties").exists():
+        write_properties(self._properties, node_properties(self.id, endpoints, self.data, overrides))
+        if not (self.data / "meta.properties").exists():
             await self._format(cluster_id)
 
     async def _format(self, cluster_id: str) -> None:
+        if self._distribution.first_metadata.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self._distribution.first_metadata, self.data)
+            # Last: with it the storage counts as formatted. The directory's own id is added by the node.
+            properties = {"version": "1", "cluster.id": cluster_id, "node.id": str(self.id)}
+            write_properties(self.data / "meta.properties", properties)
+            return
         command = self._java(
             "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", self._properties, heap_mb=_FORMAT_HEAP_MB
         )
@@ -107,11 +115,15 @@ class Node:
                 self._log_tail(),
             ) from None
 
-    async def stop(self, grace: float) -> None:
-        """SIGTERM: the node hands over what it leads first. SIGKILL after ``grace`` seconds."""
-        if self._process is not None:
-            await self._process.terminate(grace)
-            self._paused = False
+    async def stop(self, grace: float) -> bool:
+        """SIGTERM: the node hands over what it leads first. SIGKILL after ``grace`` seconds.
+
+        Returns:
+            Whether it ended in time.
+        """
+        ended = self._process is None or await self._process.terminate(grace)
+        self._paused = False
+        return ended
 
     async def kill(self) -> None:
         """SIGKILL."""

@@ -56,8 +56,12 @@ class Process:
             await asyncio.sleep(_POLL)
         return code
 
-    async def terminate(self, grace: float) -> None:
-        """SIGTERM, and SIGKILL after ``grace`` seconds; a stopped process is continued to hear it."""
+    async def terminate(self, grace: float) -> bool:
+        """SIGTERM, and SIGKILL after ``grace`` seconds; a stopped process is continued to hear it.
+
+        Returns:
+            Whether it ended in time.
+        """
         self.send(signal.SIGTERM)
         self.send(signal.SIGCONT)
         try:
@@ -65,6 +69,8 @@ class Process:
                 await self.wait()
         except TimeoutError:
             await self.kill()
+            return False
+        return True
 
     async def kill(self) -> None:
         """SIGKILL, and wait until the process is gone."""

@@ -158,8 +158,8 @@ async def test_a_lost_port_is_replaced_by_another(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("log.segment.bytes", "nonsense"),  # refused when the storage is formatted
-        ("log.cleaner.dedupe.buffer.size", "1"),  # refused when the node starts
+        ("log.segment.bytes", "nonsense"),  # refused when the configuration is read
+        ("log.cleaner.dedupe.buffer.size", "1"),  # refused when the node has begun to work
     ],
 )
 async def test_a_node_that_does_not_start_is_reported_with_the_end_of_its_log(setting: str, value: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pipeline.contracts import CHANGELOG, PUBLISHED, BreakingChange, Effect, compare, documents, publish, read
 from pipeline.contracts.changelog import newest_version
 from pipeline.contracts.documents import version
+from tests.support.commands import run_command
 
 
 def test_the_published_contracts_are_those_of_the_code() -> None:
@@ -124,7 +125,12 @@ def test_a_schema_that_no_code_makes_any_more_is_removed_from_the_folder(place: 
 # -- the command line ------------------------------------------------------------------------------------------------
 
 
-def command(*words: str, root: Path) -> subprocess.CompletedProcess[str]:
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return run_command(["contracts", *words], os.environ)
+
+
+def command_of(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command of the code in a folder."""
     return subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "contracts", *words],
         env={**os.environ, "PYTHONPATH": str(root)},
@@ -154,8 +160,8 @@ def copy(repository: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_check_passes_on_what_is_published(repository: Path) -> None:
-    done = command("check", root=repository)
+def test_check_passes_on_what_is_published() -> None:
+    done = command("check")
     assert done.returncode == 0, done.stderr
     assert "nothing breaks a reader" in done.stdout
 
@@ -166,22 +172,22 @@ def test_check_and_write_fail_on_a_break_and_write_takes_it_with_a_reason(copy: 
     schema["properties"]["colour"] = {"type": "string", "description": "gone"}
     path.write_text(json.dumps(schema))
     for words in (["check"], ["write"]):
-        done = command(*words, root=copy)
+        done = command_of(copy, *words)
         assert done.returncode == 1
         assert "EnrichedOrder.colour: was removed" in done.stderr
         assert "Traceback" not in done.stderr
-    assert command("write", "--accept", "nobody reads it", root=copy).returncode == 0
-    assert command("check", root=copy).returncode == 0
+    assert command_of(copy, "write", "--accept", "nobody reads it").returncode == 0
+    assert command_of(copy, "check").returncode == 0
     assert "nobody reads it" in (copy / "pipeline" / "contracts" / "CHANGELOG.md").read_text()
 
 
-def test_show_lists_topics_and_the_fields_of_one_and_names_an_unknown_one(repository: Path) -> None:
-    assert "norce.orders.enriched" in command("show", root=repository).stdout
-    fields = command("show", "norce.orders.enriched", root=repository).stdout
+def test_show_lists_topics_and_the_fields_of_one_and_names_an_unknown_one() -> None:
+    assert "norce.orders.enriched" in command("show").stdout
+    fields = command("show", "norce.orders.enriched").stdout
     assert "payments[].amount" in fields
-    schemas = json.loads(command("show", "norce.orders.enriched", "--json", root=repository).stdout)
+    schemas = json.loads(command("show", "norce.orders.enriched", "--json").stdout)
     assert "paid" in schemas["EnrichedOrder"]["value"]["properties"]
-    assert json.loads(command("show", "--json", root=repository).stdout)["asyncapi"] == "3.0.0"
-    unknown = command("show", "norce.nonsense", root=repository)
+    assert json.loads(command("show", "--json").stdout)["asyncapi"] == "3.0.0"
+    unknown = command("show", "norce.nonsense")
     assert unknown.returncode == 2
     assert "norce.nonsense" in unknown.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.broker import KafkaCluster
 from pipeline.doctor.checks import PROCESSES
 from pipeline.doctor.cli import NAMES
 from tests.pipeline.system import System
+from tests.support.commands import run_command
 from tests.support.kafka import configure_topic
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -58,17 +58,11 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
 
 async def doctor(system: System, *processes: str, **environment: str) -> Told:
     options = [option for name in processes for option in ("--for", name)]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.cli", "doctor", "--json", *options),
-        env={**system.stack.environment, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    findings = json.loads(out) if out else []
+    words = ["doctor", "--json", *options]
+    done = await asyncio.to_thread(run_command, words, {**system.stack.environment, **environment})
+    findings = json.loads(done.stdout) if done.stdout else []
     assert all(f["do"] for f in findings if f["verdict"] in ("wrong", "warning")), "it says what helps"
-    return Told(process.returncode, findings, err.decode())
+    return Told(done.returncode, findings, done.stderr)
 
 
 async def test_where_all_is_well_nothing_is_wrong(system: System) -> None:
@@ -151,11 +145,8 @@ async def test_a_topic_that_is_configured_otherwise_is_a_warning(system: System)
 
 async def test_without_a_name_the_processes_that_are_set_up_are_looked_at(system: System) -> None:
     kept = {name: value for name, value in system.stack.environment.items() if not name.startswith("NORCE_LOOKUP_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.cli", "doctor", "--json"), env=kept, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await process.communicate()
-    looked_at = {finding["process"] for finding in json.loads(out)}
+    done = await asyncio.to_thread(run_command, ["doctor", "--json"], kept)
+    looked_at = {finding["process"] for finding in json.loads(done.stdout)}
     assert "lookup" not in looked_at
     assert {"webhook", "worker", "sink-connect"} <= looked_at
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from typing import Any
 
 import pytest
@@ -12,20 +11,15 @@ import pytest
 from pipeline import topics
 from tests.pipeline.system import System
 from tests.query.conftest import ODD_ORDER, Api, newest
+from tests.support.commands import run_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def command(system: System, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.cli", "order", *arguments),
-        env={**system.stack.environment, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    words = ["order", *arguments]
+    done = await asyncio.to_thread(run_command, words, {**system.stack.environment, **environment})
+    return done.returncode, done.stdout, done.stderr
 
 
 async def paid_order(system: System) -> tuple[str, dict[str, Any]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from pipeline import topics
 from pipeline.broker import KafkaCluster
 from pipeline.events import EVENT_TYPES, parse
 from pipeline.sending.bodies import example
+from tests.support.commands import run_command
 from tests.support.kafka import read_all
 from tests.webhook.support import SECRET, Connector, kafka_settings
 
@@ -30,8 +29,7 @@ def test_the_example_of_every_event_type_is_an_event_with_all_its_fields(name: s
 
 def send(*arguments: str, stdin: str = "", **environment: str) -> tuple[int, str, str]:
     given = {**os.environ, "NORCE_WEBHOOK_SECRETS": SECRET, **environment}
-    command = [sys.executable, "-m", "pipeline.cli", "send", *arguments]
-    done = subprocess.run(command, env=given, input=stdin, capture_output=True, text=True)
+    done = run_command(["send", *arguments], given, stdin=stdin)
     return done.returncode, done.stdout, done.stderr
 
 

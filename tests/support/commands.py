@@ -11,20 +11,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pipeline.cli"])
+# What many commands load beside the command line itself.
+_FORKS.set_forkserver_preload(["pipeline.cli", "pipeline.contracts", "pipeline.doctor.checks", "pipeline.rights"])
 
 
 def run_command(
-    arguments: Sequence[str], environment: Mapping[str, str], seconds: float = 60
+    arguments: Sequence[str], environment: Mapping[str, str], *, stdin: str = "", seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command with exactly these variables; what it prints, and its exit code.
+    """Run the command with exactly these variables and this input; what it prints, and its exit code.
 
     Raises:
         subprocess.TimeoutExpired: it was killed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        outputs = [Path(folder, name) for name in ("stdout", "stderr")]
-        child = _FORKS.Process(target=_main, args=(list(arguments), dict(environment), [str(o) for o in outputs]))
+        given, *outputs = (Path(folder, name) for name in ("stdin", "stdout", "stderr"))
+        given.write_text(stdin)
+        places = [str(place) for place in (given, *outputs)]
+        child = _FORKS.Process(target=_main, args=(list(arguments), dict(environment), places))
         child.start()
         child.join(seconds)
         if child.exitcode is None:
@@ -35,10 +38,10 @@ def run_command(
         return subprocess.CompletedProcess(list(arguments), child.exitcode, *said)
 
 
-def _main(arguments: list[str], environment: dict[str, str], outputs: list[str]) -> None:
-    for descriptor, path in enumerate(outputs, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+def _main(arguments: list[str], environment: dict[str, str], places: list[str]) -> None:
+    for descriptor, (path, way) in enumerate(zip(places, (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY), strict=True)):
+        os.dup2(os.open(path, way | os.O_CREAT), descriptor)
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing puts /dev/null there
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["norce-pipeline", *arguments]
