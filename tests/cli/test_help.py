@@ -92,8 +92,22 @@ def test_exporting_topics_needs_no_broker_and_leaves_the_settings_of_others_alon
     assert "KAFKA_BOOTSTRAP_SERVERS" not in os.environ
 
 
-def test_a_shell_can_complete_the_commands() -> None:
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("dead", ["dead-letters"]),
+        ("dead-letters re", ["release"]),
+        ("send OrderP", ["OrderPartlyDeliveredEvent", "OrderPaymentReceivedEvent"]),
+        ("doctor --for sink", ["sink-connect", "sink-checkout"]),
+    ],
+)
+def test_a_shell_can_complete_commands_and_the_names_that_they_take(typed: str, completed: list[str]) -> None:
     """Asked as bash asks; the completion is typer's."""
-    environment = {"_NORCE_PIPELINE_COMPLETE": "complete_bash", "COMP_WORDS": "norce-pipeline dead", "COMP_CWORD": "1"}
+    words = f"norce-pipeline {typed}"
+    environment = {
+        "_NORCE_PIPELINE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
     answer = CliRunner().invoke(cli.app, [], prog_name="norce-pipeline", env=environment)
-    assert answer.output.split() == ["dead-letters"]
+    assert sorted(answer.output.split()) == sorted(completed)
