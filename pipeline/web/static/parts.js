@@ -61,8 +61,8 @@ export function Facts({ facts }) {
 }
 
 /**
- * A table that becomes cards where the screen is narrow. `columns` is a list of {title, cell(row), number, wide};
- * the first column names the row. The roles stay, because display: block would take them from the elements.
+ * A table that becomes cards where the screen is narrow. `columns` is a list of {title, cell(row), key, number, wide};
+ * a column of keys has room for one in a line, and the first column names the row. The roles stay, because display: block would take them from the elements.
  */
 export function Table({ columns, rows, caption, keyOf }) {
   const cell = (column, row, index) => html`<td role="cell" class=${kind(column, index)} data-label=${column.title}>
@@ -83,7 +83,7 @@ export function Table({ columns, rows, caption, keyOf }) {
 }
 
 function kind(column, index) {
-  return [index === 0 && "first", column.number && "number", column.wide && "wide"].filter(Boolean).join(" ");
+  return [index === 0 && "first", column.key && "key", column.number && "number", column.wide && "wide"].filter(Boolean).join(" ");
 }
 
 /** Any JSON value: names and values, lists, tables of alike objects. */
