@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipeline import logs, settings_report, topic_configuration, topics
 from pipeline.audit.cli import audit
@@ -39,8 +41,34 @@ from pipeline.settings import (
     load,
 )
 
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "Try it": ("run", "send", "simulator"),
+    "Look": ("order", "doctor", "audit", "topics", "contracts", "settings", "metrics"),
+    "Processes": ("webhook", "worker", "sink", "lookup", "drift", "privacy", "console"),
+    "Mend": ("dead-letters", "quarantine", "replay", "reconcile", "rebuild", "repartition"),
+    "Personal data": ("forget", "reveal"),
+}
+"""The commands by what they are for, as ``--help`` lists them."""
+
+
+class Sections(TyperGroup):
+    """Lists its commands under headings."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the lists; a command that no section names comes last."""
+        width = max(map(len, self.commands))
+        room = formatter.width - width - 6
+        rest = set(self.commands) - {name for names in SECTIONS.values() for name in names}
+        for title, names in {**SECTIONS, "Other": tuple(sorted(rest))}.items():
+            rows = [(name.ljust(width), self.commands[name].get_short_help_str(room)) for name in names]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
 app = typer.Typer(
     name="norce-pipeline",
+    cls=Sections,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -86,11 +86,12 @@ class WrongPartitionCount(TopicError):
 
     def __init__(self, found: dict[str, int], expected: int) -> None:
         self.found, self.expected = found, expected
-        topics = ", ".join(f"{name} has {count}" for name, count in found.items())
+        named = [f"{name} has {count}" for name, count in found.items()]
+        topics = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
         super().__init__(
-            f"wrong partition count: {topics}, NORCE_KAFKA_PARTITIONS says {expected}. "
-            "State and keys depend on it: set it back, or stop everything and give 'norce-pipeline repartition' as "
-            "docs/operations/partition-count.md says"
+            f"wrong partition count: {topics}; NORCE_KAFKA_PARTITIONS says {expected}. "
+            "State and keys depend on it: set it to what the topics have, or stop everything and give "
+            "'norce-pipeline repartition' as docs/operations/partition-count.md says"
         )
 
 

@@ -18,10 +18,17 @@ NAMES = "webhook, worker, sink-connect, sink-checkout, lookup, drift, privacy, r
 ORDER = (Verdict.WRONG, Verdict.WARNING, Verdict.SKIPPED, Verdict.OK)
 
 
+def _names(incomplete: str) -> list[str]:
+    """Processes for a shell to complete."""
+    return [name for name in NAMES.split(", ") if name.startswith(incomplete)]
+
+
 def command(
     processes: Annotated[
         list[str] | None,
-        typer.Option("--for", metavar="PROCESS", help=f"Only for this process; repeatable: {NAMES}."),
+        typer.Option(
+            "--for", metavar="PROCESS", help=f"Only for this process; repeatable: {NAMES}.", autocompletion=_names
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

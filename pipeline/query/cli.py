@@ -30,6 +30,16 @@ class SeveralOrders(Exception):
         super().__init__(f"{reference} is a reference of {len(keys)} orders; name one by its key: {', '.join(keys)}")
 
 
+class SearchIncomplete(QueryError):
+    """Not found where it could be looked for, which was not everywhere."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{reference} was not found, but not every worker answered: partitions are moving, or a worker is away. "
+            "Ask again in some seconds"
+        )
+
+
 def command(
     reference: Annotated[
         str,
@@ -63,7 +73,7 @@ def command(
 
 
 async def _find(settings: ConsoleSettings, reference: str) -> Thing:
-    """Raises ``NoSuchThing``, ``SeveralOrders``, ``NoWorker``, ``PartitionMoving``."""
+    """Raises ``NoSuchThing``, ``SeveralOrders``, ``SearchIncomplete``, ``NoWorker``, ``PartitionMoving``."""
     from pipeline.domain import MalformedKey, OrderKey
     from pipeline.query.things import KINDS_BY_TABLE, Things
     from pipeline.query.workers import Workers
@@ -74,10 +84,12 @@ async def _find(settings: ConsoleSettings, reference: str) -> Thing:
         try:
             return await things.get(orders, OrderKey.parse(reference).text)
         except (MalformedKey, NoSuchThing):
-            matches, _ = await things.search(reference)
+            matches, complete = await things.search(reference)
         keys = [match.key for match in matches if match.kind is orders]
         if len(keys) > 1:
             raise SeveralOrders(reference, keys)
+        if not keys and not complete:
+            raise SearchIncomplete(reference)
         if not keys:
             raise NoSuchThing("an order with the reference", reference)
         return await things.get(orders, keys[0])
@@ -101,7 +113,8 @@ def _show(thing: Thing, found: Timeline) -> None:
         print("nothing is known of it yet: all its events wait behind one that cannot be joined")
     else:
         paid = ", ".join(f"{amount} {currency}" for currency, amount in record["paid"].items()) or "nothing"
-        print(f"number {record['order_no']}, {record['status'].replace('_', ' ')}, paid {paid}")
+        number = f"number {record['order_no']}" if record["order_no"] else "no number yet"
+        print(f"{number}, {record['status'].replace('_', ' ')}, paid {paid}")
         for conflict in record["conflicts"]:
             print(f"conflict in {conflict['field']}: {', '.join(conflict['values'])}; {conflict['chosen']} is shown")
     for alert in thing.alerts:

@@ -18,8 +18,9 @@ import orjson
 from pipeline import topics
 from pipeline.audit.reading import Place, Reader, Span, reader
 from pipeline.audit.snapshot import MARGIN, TARGETS, Groups
+from pipeline.dead_letters.masking import masked
 from pipeline.domain import ConnectUpdate, UnreadableUpdate, decode_update, holdings
-from pipeline.domain.facts import AnyFact
+from pipeline.domain.facts import AnyFact, PaymentReceived
 from pipeline.domain.state import State
 from pipeline.domain.times import microseconds, rfc3339
 from pipeline.framing import unframed
@@ -36,9 +37,11 @@ _SAYS = {
     "delivered": "Norce took it",
     "no_order": "Norce has no such order on that side",
     "dead": "Norce refused it; it is in the dead letters",
-    "unchanged": "not sent: Norce was told the same before",
-    "superseded": "not sent: a newer update took its place",
+    "unchanged": "Norce was told the same before",
+    "superseded": "a newer update took its place",
 }
+_CALLED = ("delivered", "no_order", "dead")
+"""How an update ends that Norce was called for."""
 _HOW = {
     "released": "was released",
     "dropped": "was given up on",
@@ -52,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     what: str
-    """fact, duplicate, lookup, update, call, alert, dead_letter or resolution."""
+    """fact, duplicate, lookup, update, call, not_sent, alert, dead_letter or resolution."""
     title: str
     text: str
     details: dict[str, Any]
@@ -74,7 +77,7 @@ def facts(state: State) -> Iterator[Entry]:
                 at=rfc3339(holding.receipt.received_at),
                 what="fact" if holding.first else "duplicate",
                 title=holding.event_type,
-                text="" if holding.first else "a further delivery of something known; nothing changed",
+                text=_words(fact) if holding.first else "a further delivery of something known; nothing changed",
                 details={**_said(fact), "event_id": holding.receipt.event_id},
             )
     if state.answer is not None:
@@ -110,6 +113,16 @@ def timeline(thing: Thing, kafka: KafkaSettings, groups: Groups) -> Timeline:
 
 def _said(fact: AnyFact) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(fact).items() if value not in (None, "")}
+
+
+def _words(fact: AnyFact) -> str:
+    """What a fact says, for people. Ids are in the details."""
+    said = _said(fact)
+    if isinstance(fact, PaymentReceived):
+        paid = " ".join(said[name] for name in ("amount", "currency_code") if name in said) or "an amount not named"
+        method = f" by {fact.payment_method_code}" if fact.payment_method_code else ""
+        return f"{paid}{method}, payment {fact.payment_code}"
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in said.items() if not name.endswith("_id"))
 
 
 def _parked(thing: Thing) -> Iterator[Entry]:
@@ -149,6 +162,8 @@ class _Gathering:
     ends: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     others: list[Entry] = field(default_factory=list)
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    """What Norce answered to an update that it refused, by target and offset."""
 
     def read(self, source: Reader, spans: Iterable[Span]) -> bool:
         """Whether everything was read."""
@@ -180,12 +195,14 @@ class _Gathering:
                 end = self.ends.get((writer, offset))
                 if sink == target and end is not None:
                     ended_at, outcome = end
+                    answer = self.answers.get((target, offset), {})
+                    status = f"; the answer was {answer['status']}" if answer.get("status") else ""
                     yield Entry(
                         at=when(max(at, ended_at)),
-                        what="call",
+                        what="call" if outcome in _CALLED else "not_sent",
                         title=f"{target.capitalize()}: {outcome.replace('_', ' ')}",
-                        text=_SAYS.get(outcome, ""),
-                        details={"target": target, "outcome": outcome, "update_id": update.id},
+                        text=_SAYS.get(outcome, "") + status,
+                        details={"target": target, "outcome": outcome, "update_id": update.id, **answer},
                     )
         yield from self.others
         for alert in self.alerts.values():
@@ -213,6 +230,13 @@ class _Gathering:
     def _letter(self, record: Any) -> None:
         letter = self._mine(record)
         if letter is not None and letter.get("stage") != "join":
+            source, attempt = letter.get("source") or {}, letter.get("attempt") or {}
+            if source.get("topic") == topics.UPDATES and attempt:
+                answer = {name: attempt.get(name) for name in ("operation", "status", "reason")}
+                self.answers[str(letter["stage"]), source["offset"]] = {
+                    **answer,
+                    "answer": masked(attempt.get("answer") or None),
+                }
             self.others.append(
                 Entry(
                     at=when(record.timestamp()[1]),

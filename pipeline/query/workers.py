@@ -74,8 +74,18 @@ class Workers:
     async def all_rows(self, table: str, prefix: bytes, limit: int) -> list[Row]:
         """Rows of all partitions whose keys start with a prefix, ``limit`` of each. Raises like ``rows``."""
         numbers = range(await self.partitions())
-        found = await asyncio.gather(*(self.rows(n, table, prefix=prefix, limit=limit) for n in numbers))
-        return [row for rows in found for row in rows.rows]
+        found = await asyncio.gather(*(self._all_of(n, table, prefix, limit) for n in numbers))
+        return [row for rows in found for row in rows]
+
+    async def _all_of(self, partition: int, table: str, prefix: bytes, limit: int) -> list[Row]:
+        """One answer of a worker has so many rows at most, whatever is asked for."""
+        rows: list[Row] = []
+        begin: bytes | None = b""
+        while begin is not None and len(rows) < limit:
+            answer = await self.rows(partition, table, begin=begin, prefix=prefix, limit=limit - len(rows))
+            rows += answer.rows
+            begin = answer.more
+        return rows
 
     async def search(self, text: str) -> tuple[list[Hits], set[int]]:
         """What every worker finds, and the partitions that nobody looked through. Raises ``NoWorker``."""

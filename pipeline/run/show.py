@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from connectors.simulator import Scenario
 from pipeline import topics
@@ -74,13 +75,14 @@ def show(options: Options) -> int:
 async def _run(options: Options, console: Console) -> int:
     interrupted = _interruption()
     folder = fresh_folder(FOLDER)
+    console.print("Starting the broker …")
     async with open_broker(options.nodes, folder / "kafka", report=console.print) as broker:
         stack = Stack(broker, folder, options.overrides)
         stack.check_ports()
         await stack.create_topics()
         await _check_empty(stack)
         console.print(f"Kafka ({broker.kind}) at {broker.bootstrap_servers}; starting the processes …")
-        async with _running(stack), httpx.AsyncClient(timeout=5.0) as client:
+        async with _running(stack, console), httpx.AsyncClient(timeout=5.0) as client:
             observer = Observer(stack, client)
             task = asyncio.create_task(_watch(observer, stack, console, plain=options.plain))
             stop = asyncio.create_task(interrupted.wait())
@@ -99,9 +101,11 @@ async def _run(options: Options, console: Console) -> int:
 
 
 @asynccontextmanager
-async def _running(stack: Stack) -> AsyncIterator[None]:
+async def _running(stack: Stack, console: Console) -> AsyncIterator[None]:
     try:
-        await stack.start(*STREAM, *BESIDE)
+        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as shown:
+            task = shown.add_task("ready", total=len(STREAM) + len(BESIDE))
+            await stack.start(*STREAM, *BESIDE, ready=lambda name: shown.advance(task))
         await stack.start("simulator")
         yield
     finally:

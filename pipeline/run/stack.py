@@ -10,9 +10,10 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 import httpx
 
@@ -154,8 +155,17 @@ class Stack:
         else:
             await topics.create(self.kafka, specs)
 
-    async def start(self, *names: str) -> None:
-        """Start processes by the words of their command, and wait until each is ready.
+    def write_environment(self) -> Path:
+        """A file for a shell to read, after which every command is about this run. It holds the run's secrets."""
+        ports = {group.variable("port"): str(self.ports[name]) for name, group in PROCESSES.items()}
+        path = self.folder / "environment"
+        path.touch(mode=0o600)
+        settings = {name: self.environment[name] for name in self._settings()} | ports
+        path.write_text("".join(f"export {name}={quote(value)}\n" for name, value in settings.items()))
+        return path
+
+    async def start(self, *names: str, ready: Callable[[str], None] = lambda name: None) -> None:
+        """Start processes by the words of their command, and wait until each is ready, which ``ready`` is told.
 
         Raises:
             StartFailed: with the end of the process's log.
@@ -167,6 +177,7 @@ class Stack:
         async with httpx.AsyncClient(timeout=2.0) as client:
             for name in names:
                 await self._until_ready(client, name)
+                ready(name)
 
     async def stop(self) -> None:
         """Stop in the direction of the stream, Norce last: sinks end their calls, and it takes them."""

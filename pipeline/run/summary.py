@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -87,24 +89,22 @@ def _details(order: Mapping[str, Any]) -> dict[str, str]:
 
 def where_next(console: Console, stack: Stack) -> None:
     """Where to look while everything is still up."""
-    kafka = stack.kafka
+    kafka, webhook = stack.kafka, stack.url("webhook")
+    activate = Path(sys.prefix) / "bin" / "activate"
+    files = [*([activate] if activate.exists() else []), stack.write_environment()]
     console.rule("where to look next", align="left")
-    broker, workers = f"KAFKA_BOOTSTRAP_SERVERS={kafka.bootstrap_servers}", stack.environment["NORCE_CONSOLE_WORKERS"]
-    secret, webhook = stack.environment["NORCE_WEBHOOK_SECRETS"], stack.url("webhook")
-    send = f"norce-pipeline send OrderReceivedEvent --url {webhook} --set ClientOrderRef=4711"
     rows = [
         ("console", f"{stack.url('console')}   (token for actions: {stack.console_token})"),
-        (
-            "post an order",
-            f"NORCE_WEBHOOK_SECRETS={secret} {send}",
-        ),
-        ("look at it", f"{broker} NORCE_CONSOLE_WORKERS={quote(workers)} norce-pipeline order 4711"),
+        ("another terminal", "; ".join(f". {quote(str(file))}" for file in files)),
+        ("post an order", "norce-pipeline send OrderReceivedEvent --set ClientOrderRef=4711"),
+        ("look at it", "norce-pipeline order 4711"),
+        ("what is refused", "norce-pipeline quarantine list"),
+        ("topics", "norce-pipeline topics list"),
         ("Kafka", kafka.bootstrap_servers),
-        ("topics", f"{broker} norce-pipeline topics list"),
         ("webhook", f"{webhook}/openapi.json, /readyz, /metrics"),
         *((name, f"{stack.url(name)}/readyz, /metrics") for name in (*STREAM[1:], *BESIDE[:-1])),
         ("simulated Norce", f"{stack.url('simulator')}/simulator/state, /simulator/orders, /simulator/calls"),
         ("logs", str(stack.folder)),
     ]
     for name, text in rows:  # a line each, however long, so that it can be copied
-        console.print(f"{name:<17}{text}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"{name:<18}{text}", soft_wrap=True, markup=False, highlight=False)

@@ -38,9 +38,19 @@ class Refused(Exception):
     """The connector did not take the event."""
 
 
+def _types(incomplete: str) -> list[str]:
+    """Event types for a shell to complete."""
+    return [name for name in EVENT_TYPES if name.startswith(incomplete)]
+
+
 def command(
     event_type: Annotated[
-        str | None, typer.Argument(metavar="TYPE", help="Event type, such as OrderReceivedEvent; case does not matter.")
+        str | None,
+        typer.Argument(
+            metavar="TYPE",
+            help="Event type, such as OrderReceivedEvent; case does not matter.",
+            autocompletion=_types,
+        ),
     ] = None,
     body: Annotated[
         str | None, typer.Option(metavar="FILE", help="File with the body, - for standard input; else an example.")

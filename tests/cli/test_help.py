@@ -52,9 +52,16 @@ GROUPS = [(), *sorted({path[:-1] for path in COMMANDS if len(path) > 1})]
 @pytest.mark.parametrize("path", GROUPS, ids=" ".join)
 def test_a_list_of_commands_says_of_each_what_it_does_without_being_cut_off(path: tuple[str, ...]) -> None:
     answer = CliRunner().invoke(cli.app, [*path, "--help"], env={"COLUMNS": "80"})
-    listed = answer.stdout.partition("Commands:")[2]
-    assert listed.strip()
-    assert "..." not in listed
+    for name in {other[len(path)] for other in COMMANDS if other[: len(path)] == path}:
+        assert re.search(rf"^  {name} +[A-Z].*[^.]\.?$", answer.stdout, re.MULTILINE), name
+    assert "..." not in answer.stdout.partition("Options:")[2]
+
+
+def test_every_command_stands_under_the_heading_of_what_it_is_for() -> None:
+    listed = [name for names in cli.SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted({path[0] for path in COMMANDS})
+    said = CliRunner().invoke(cli.app, ["--help"]).stdout
+    assert re.findall(r"^(\w[\w ]*):$", said, re.MULTILINE) == ["Options", *cli.SECTIONS]
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -85,8 +92,22 @@ def test_exporting_topics_needs_no_broker_and_leaves_the_settings_of_others_alon
     assert "KAFKA_BOOTSTRAP_SERVERS" not in os.environ
 
 
-def test_a_shell_can_complete_the_commands() -> None:
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("dead", ["dead-letters"]),
+        ("dead-letters re", ["release"]),
+        ("send OrderP", ["OrderPartlyDeliveredEvent", "OrderPaymentReceivedEvent"]),
+        ("doctor --for sink", ["sink-connect", "sink-checkout"]),
+    ],
+)
+def test_a_shell_can_complete_commands_and_the_names_that_they_take(typed: str, completed: list[str]) -> None:
     """Asked as bash asks; the completion is typer's."""
-    environment = {"_NORCE_PIPELINE_COMPLETE": "complete_bash", "COMP_WORDS": "norce-pipeline dead", "COMP_CWORD": "1"}
+    words = f"norce-pipeline {typed}"
+    environment = {
+        "_NORCE_PIPELINE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
     answer = CliRunner().invoke(cli.app, [], prog_name="norce-pipeline", env=environment)
-    assert answer.output.split() == ["dead-letters"]
+    assert sorted(answer.output.split()) == sorted(completed)

@@ -81,11 +81,30 @@ async def test_a_timeline_has_every_delivery_every_update_and_how_it_ended(syste
         what = Counter(entry["what"] for entry in timeline["entries"])
         assert what["fact"] + what["duplicate"] == deliveries[key]
         assert what["fact"] == len(orders[key]["timeline"])
-        assert what["update"] == what["call"] == updates[key]
+        assert what["update"] == what["call"] + what["not_sent"] == updates[key]
         times = [entry["at"] for entry in timeline["entries"]]
         assert times == sorted(times)
         duplicates += what["duplicate"]
     assert duplicates
+
+
+async def test_what_is_called_a_call_in_a_timeline_is_one_and_a_fact_says_what_it_says(
+    system: System, api: Api
+) -> None:
+    orders = await newest(system, topics.ORDERS_ENRICHED)
+    ended: dict[str, set[str]] = {"call": set(), "not_sent": set()}
+    for key, order in list(orders.items())[:25]:
+        entries = (await api.found(f"/orders/{quote(key, safe='')}/timeline"))["entries"]
+        for entry in entries:
+            if entry["what"] in ended:
+                ended[entry["what"]].add(entry["details"]["outcome"])
+        facts = " ".join(entry["text"] for entry in entries if entry["what"] == "fact")
+        for payment in order["payments"]:
+            assert f"payment {payment['payment_code']}" in facts
+            assert f"{payment['amount']} {payment['currency']}" in facts
+        assert order["order_no"] is None or f"order no {order['order_no']}" in facts
+    assert "delivered" in ended["call"] <= {"delivered", "no_order", "dead"}
+    assert "superseded" in ended["not_sent"] <= {"unchanged", "superseded"}
 
 
 async def test_a_call_of_the_timeline_says_what_norce_was_told(system: System, api: Api) -> None:

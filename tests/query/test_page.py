@@ -1,17 +1,22 @@
-"""The requests that docs/operating.md shows."""
+"""The requests and commands that docs/operating.md shows."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
+import sys
 from typing import Any
 
 import pytest
 
 from pipeline import topics
-from tests.docs.markdown import blocks
+from pipeline.domain.limits import MAX_RECEIPTS
+from tests.docs.markdown import blocks, commands
 from tests.pipeline.system import System
 from tests.query.conftest import Api, newest
+from tests.support.kafka import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -35,3 +40,106 @@ async def run(line: str) -> Any:
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 0, line
     return json.loads(out)
+
+
+LOOKS = {
+    "norce-pipeline audit --from 24h --bucket 1d --settled": "the ledger balances",
+    "norce-pipeline topics list": "norce.orders.enriched",
+    "norce-pipeline dead-letters list": "",
+    "norce-pipeline replay --topic norce.events.order --from 24h --dry-run": "events of",
+    "norce-pipeline quarantine list": "waiting",
+    "norce-pipeline quarantine show 3:1042": "norce.quarantine",
+    "norce-pipeline order SO11000045": "OrderReceivedEvent",
+    "norce-pipeline doctor": "Checkout takes it",
+    "norce-pipeline settings": "NORCE_WORKER_GROUP",
+    "norce-pipeline topics create": "present  norce.updates",
+}
+"""Commands on the page to a part of what they say."""
+LONG = {line for line in LOOKS if line.split()[1] in ("audit", "replay", "quarantine")}
+"""Those that may read long, and show a bar on the terminal."""
+
+
+@pytest.mark.parametrize("line", LOOKS)
+async def test_a_command_on_the_pages_that_changes_nothing_runs_as_it_stands(
+    system: System, api: Api, line: str
+) -> None:
+    """With the references and places of this pipeline in place of those on the page."""
+    orders = await newest(system, topics.ORDERS_ENRICHED)
+    number = next(order["order_no"] for order in orders.values() if order["order_no"])
+    place = (await api.all("/quarantine"))[0]["id"]
+    pages = ("docs/operating.md", "docs/data.md")
+    written = {" ".join(words): shlex.join(words) for page in pages for words in commands(page)}
+    here = written[line].replace("SO11000045", number).replace("3:1042", place)
+    code, told = await typed(system, here)
+    assert (code, LOOKS[line] in told) == (0, True), f"{here}: {code} {told}"
+    assert "━" in told or line not in LONG, f"{here} does not show how far it is: {told}"
+
+
+async def typed(system: System, line: str) -> tuple[int | None, str]:
+    """Exit code and output of a command whose standard error is a terminal; it is told yes if it asks."""
+    terminal, behind = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline.cli", *shlex.split(line)[1:]),
+        env={**system.stack.environment, "TERM": "xterm-256color"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=behind,
+    )
+    os.close(behind)
+    drawn = asyncio.create_task(asyncio.to_thread(all_of, terminal))
+    out, _ = await asyncio.wait_for(process.communicate(b"y\n"), 120)
+    return process.returncode, out.decode() + await drawn
+
+
+def all_of(terminal: int) -> str:
+    """What is written to a terminal until nobody has it open."""
+    read = b""
+    while True:
+        try:
+            read += os.read(terminal, 65536)
+        except OSError:
+            os.close(terminal)
+            return read.decode(errors="replace")
+
+
+@pytest.mark.timeout(600)  # seconds; there are many of them, and each is a process
+async def test_the_commands_on_the_page_that_act_run_as_they_stand(system: System, api: Api) -> None:
+    """On a key that is parked for a limit, a paid order and what is in quarantine; yes is said when asked."""
+    orders = await newest(system, topics.ORDERS_ENRICHED)
+    paid = next(key for key, order in orders.items() if order["payments"])
+    await system.post("orderreceivedevent", ClientId="no number")
+    parked = {"ClientId": 103, "ApplicationId": 1032, "ClientOrderRef": "flooded", "Source": "WEB"}
+    for _ in range(MAX_RECEIPTS + 1):
+        await system.post("orderconfirmedevent", **parked, OrderId=77002, OrderNo="SO-flooded")
+    await until(lambda: api.found("/dead-letters"), lambda page: page["items"])
+    place = (await api.all("/quarantine"))[0]["id"]
+    written = {" ".join(words): shlex.join(words) for words in commands("docs/operating.md")}
+    wrong = []
+    for line, (expected, says) in ACTS.items():
+        key = paid if "replay" in line else "103:1032:flooded"
+        here = written[line].replace("103:1032:11000006", key).replace("3:1042", place)
+        code, told = await typed(system, here)
+        if (code, says in told) != (expected, True):
+            wrong.append((here, code, told[-300:]))
+    assert wrong == []
+    assert (await api.found("/dead-letters"))["items"] == []
+
+
+ACTS = {
+    "norce-pipeline dead-letters show 103:1032:11000006": (0, "StateLimitExceeded"),
+    "norce-pipeline dead-letters release 103:1032:11000006": (1, "still cannot be folded"),
+    "norce-pipeline dead-letters drop 103:1032:11000006 --reason …": (0, "dropped"),
+    "norce-pipeline replay --topic norce.events.order --partition 3 --from 1200 --to 1300": (1, "NothingSelected"),
+    "norce-pipeline replay --order 103:1032:11000006 --target connect --force": (0, "connect"),
+    "norce-pipeline replay --type OrderDeliveredEvent --from 2026-11-01 --to 2026-11-02 --reason other Info codes": (
+        1,
+        "NothingSelected",
+    ),
+    "norce-pipeline quarantine retry --all --type OrderReceivedEvent --reason wrong_fields --dry-run": (
+        1,
+        "wrong_fields",
+    ),
+    "norce-pipeline quarantine retry 3:1042 --as OrderReceivedEvent": (1, "refused"),
+    "norce-pipeline send OrderReceivedEvent": (0, "taken (200): OrderReceivedEvent on norce.events.order"),
+}
+"""Commands on the page to their exit code and a part of what they say. Nothing of the named days is there."""

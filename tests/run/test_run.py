@@ -83,6 +83,8 @@ def test_a_run_stays_up_for_an_order_of_ones_own_until_it_is_interrupted_and_the
         assert running_in(tmp_path) != []
         assert "with the key 101:1011:4711" in said_by(process.output, "post an order")
         process.until(lambda: "OrderReceivedEvent" in said_by(process.output, "look at it"))
+        assert "waiting" in said_by(process.output, "what is refused")
+        assert "norce.orders.enriched" in said_by(process.output, "topics")
         process.signal(signal.SIGINT)
         assert process.wait(60) == 0
     assert running_in(tmp_path) == []
@@ -100,12 +102,14 @@ def test_a_run_beside_another_one_names_the_port_that_is_taken(tmp_path: Path, e
 
 
 def said_by(output: str, name: str) -> str:
-    """What the command says that the run tells under a name, typed as it stands there."""
-    found = re.search(rf"^{name} +(.*)$", output, re.MULTILINE)
-    assert found is not None
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    """What the command says that the run tells under a name, typed as it stands there into another terminal."""
+    first, command = (re.search(rf"^{row} +(.*)$", output, re.MULTILINE) for row in ("another terminal", name))
+    assert first is not None
+    assert command is not None
+    typed = f"{first[1]}\n{command[1]}"
+    path = "/usr/local/bin:/usr/bin:/bin"  # no command of ours is there
     done = subprocess.run(
-        found[1], shell=True, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", typed], env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False
     )
     return done.stdout + done.stderr
 

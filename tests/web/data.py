@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+from pipeline.web.overview import TITLES
+
 Json = dict[str, Any]
 
 ORDERS: Final = 100_000
@@ -160,29 +162,44 @@ def hostile_order(now: datetime) -> Json:
     return order(50, now) | {"client_order_ref": HOSTILE, "order_no": HOSTILE, "source": "javascript:alert(1)"}
 
 
+_STATES = {event: status for status, event in _EVENT.items()}
+CONTENT = {
+    "connect": "PaymentState = payment_received, PaidAmount = 12745.50 SEK",
+    "checkout": "status = {status}, payment_state = payment_received, version = {version}",
+}
+"""What an update says, as the timeline of the API has it."""
+
+
 def timeline(number: int, now: datetime) -> Json:
     """Facts, duplicates, updates, calls and an alert, in order of time."""
     record = order(number, now)
     entries: list[Json] = []
-    for fact in record["timeline"]:
+    for version, fact in enumerate(record["timeline"], start=1):
         at = datetime.fromisoformat(fact["received_at"])
-        details = {"event_id": fact["event_id"], "topic": "norce.events.order", "partition": 3, "offset": 1200 + number}
-        entries.append(_entry(at, "fact", fact["event_type"], "Norce posted it, and it was joined.", details))
+        numbered = {} if fact["event_type"] == "OrderReceivedEvent" else {"order_no": record["order_no"]}
+        details = {**numbered, "source": "WEB", "event_id": fact["event_id"]}
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in details.items() if name != "event_id")
+        entries.append(_entry(at, "fact", fact["event_type"], said, details))
         if number == REVIEWED and fact["event_type"] == "OrderReceivedEvent":
             repeat = at + timedelta(seconds=31)
-            entries.append(_entry(repeat, "duplicate", fact["event_type"], "Norce sent the same again.", details))
+            again = "a further delivery of something known; nothing changed"
+            entries.append(_entry(repeat, "duplicate", fact["event_type"], again, details))
         update = id_of(number, fact["event_id"], "update")
         for target in ("connect", "checkout"):
-            derived = {"target": target, "update_id": update, "fields": {"status": fact["event_type"]}}
-            called = {"target": target, "outcome": "delivered", "update_id": update, "attempts": 1}
-            text = "Norce took it."
+            derived = {"target": target, "update_id": update, "version": version}
+            content = CONTENT[target].format(status=_STATES[fact["event_type"]], version=version)
             entries.append(
-                _entry(at + timedelta(seconds=1), "update", f"Update for {target.capitalize()}", "", derived)
+                _entry(at + timedelta(seconds=1), "update", f"Update for {target.capitalize()}", content, derived)
             )
-            entries.append(_entry(at + timedelta(seconds=2), "call", f"{target.capitalize()}: delivered", text, called))
+            skipped = number == REVIEWED and target == "connect" and fact["event_type"] != "OrderReceivedEvent"
+            what, outcome = ("not_sent", "unchanged") if skipped else ("call", "delivered")
+            text = "Norce was told the same before" if skipped else "Norce took it"
+            called = {"target": target, "outcome": outcome, "update_id": update}
+            entries.append(_entry(at + timedelta(seconds=2), what, f"{target.capitalize()}: {outcome}", text, called))
     for payment in record["payments"]:
         at = datetime.fromisoformat(payment["first_received_at"])
-        text = f"{payment['amount']} {payment['currency']} by {payment['payment_method']}."
+        text = f"{payment['amount']} {payment['currency']} by {payment['payment_method']}"
+        text += f", payment {payment['payment_code']}"
         entries.append(_entry(at, "fact", "OrderPaymentReceivedEvent", text, {"payment_code": payment["payment_code"]}))
     if number == REVIEWED:
         at = datetime.fromisoformat(record["last_changed_at"]) + timedelta(minutes=1)
@@ -377,16 +394,16 @@ def overview(now: datetime, look: int, silent: bool, balance: Json | None = None
     """The stages at the ``look``-th look; ``silent``: the Checkout sink does not answer."""
     wave = [0, 3, 5, 4, 1, -2, -4, -3][look % 8]
 
-    def stage(name: str, title: str, port: int, rates: Json, counts: Json, **more: Any) -> Json:
-        process = {"url": f"http://127.0.0.1:{port}", "up": True, "ready": True}
-        found = {"lag": 0, "oldest_seconds": 0.4, "errors": 0, "breakers": {}}
-        return {"name": name, "title": title, "processes": [process], "rates": rates, "counts": counts} | found | more
+    def stage(name: str, port: int, rates: Json, counts: Json, **more: Any) -> Json:
+        process = {"url": f"http://127.0.0.1:{port}", "up": True, "ready": True, "reason": None}
+        said = {"name": name, "title": TITLES[name], "processes": [process], "rates": rates, "counts": counts}
+        pending = 0 if name.startswith("sink-") else None
+        return said | {"lag": 0, "pending": pending, "oldest_seconds": 0.4, "errors": 0, "breakers": {}} | more
 
     done = 1234 + 24 * look
     stages = [
         stage(
             "webhook",
-            "Webhook connector",
             8080,
             {"accepted": 24.3 + wave, "quarantined": 0.1, "refused": 0.0},
             {"accepted": done, "quarantined": 3, "refused": 0},
@@ -395,31 +412,31 @@ def overview(now: datetime, look: int, silent: bool, balance: Json | None = None
         ),
         stage(
             "worker",
-            "Order worker",
             8081,
             {"records sent": 31.2 + wave, "events": 23.8 + wave},
             {"events": done, "records sent": done + 700},
             lag=12,
             oldest_seconds=1.2,
+            errors=2,
         ),
         stage(
             "sink-connect",
-            "Connect sink",
             8082,
             {"delivered": 6.2},
-            {"delivered": 311},
-            breakers={"connect": "closed"},
+            {"delivered": 311, "superseded": 12, "unchanged": 40},
+            breakers={"connect": "closed", "query": "closed"},
         ),
         stage(
             "sink-checkout",
-            "Checkout sink",
             8083,
             {"delivered": 9.8},
-            {"delivered": 402},
+            {"dead": 2, "delivered": 402, "no_order": 22, "superseded": 90},
+            errors=2,
             breakers={"checkout": "half_open" if silent else "closed"},
         ),
-        stage("lookup", "Look-ups", 8088, {"answered": 3.1}, {"answered": 150}, breakers={"query": "closed"}),
-        stage("drift", "Drift", 8086, {"documented": 24.1}, {"documented": done}),
+        stage("lookup", 8088, {"answered": 3.1}, {"answered": 150}, breakers={"query": "closed"}),
+        stage("drift", 8086, {"reports": 0.0}, {"reports": 4}),
+        stage("privacy", 8087, {"sealed": 5.1}, {"sealed": 206}),
     ]
     if silent:
         address = "http://127.0.0.1:8083"
@@ -431,8 +448,9 @@ def overview(now: datetime, look: int, silent: bool, balance: Json | None = None
         "ledger": {
             "events": {"applied": done - 40, "duplicate": 37, "ignored": 2, "poison": 2, "parked": 4},
             "updates": {
-                "connect": {"delivered": 311, "unchanged": 40, "superseded": 12},
-                "checkout": {"delivered": 402, "superseded": 90, "no_order": 22, "dead": 2},
+                stage["name"].removeprefix("sink-"): stage["counts"]
+                for stage in stages
+                if stage["name"].startswith("sink-")
             },
         },
         "balance": {

@@ -17,7 +17,9 @@ from tests.web.browser import DESK, PHONE, Complaints, context, open_page, start
 from tests.web.server import Console
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
-PICTURE = {"width": 1240, "height": 860}
+WIDTH = 1240
+HEIGHTS = {"overview": 1060, "order": 2000}
+"""Of the pictures of the documents, as far as their views are worth showing."""
 ORDER = f"#/orders/{data.order_key(data.REVIEWED)}"
 LETTER = f"#/dead-letters/{data.letter_id(0)}"
 VIEWS = {
@@ -80,9 +82,9 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     with Console(lambda: NOW) as console, started() as browser:
         if not given.all:
-            for name in ("overview", "order"):
+            for name, height in HEIGHTS.items():
                 file = given.folder / f"console-{name}.png"
-                take(browser, console, VIEWS[name], file, whole=False, viewport=PICTURE)
+                take(browser, console, VIEWS[name], file, whole=False, viewport={"width": WIDTH, "height": height})
             return
         for scheme in ("light", "dark"):
             for width, viewport in (("desk", DESK), ("phone", PHONE)):

@@ -7,13 +7,16 @@ import json
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import get_args, get_type_hints
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from pipeline.domain.alerts.catalogue import AlertKind, Severity
 from pipeline.domain.records import OrderStatus
+from pipeline.events.parse import Reason
 from pipeline.ledger.outcomes import EventOutcome, UpdateOutcome
+from pipeline.query.documents import EntryBody
 from tests.support.processes import ROOT
 from tests.web import data
 from tests.web.server import STATIC
@@ -45,6 +48,10 @@ def test_the_page_asks_no_other_host_and_has_nothing_inline() -> None:
             assert re.findall(r"innerHTML|outerHTML|dangerouslySet|insertAdjacent|document\.write|\beval\(", text) == []
 
 
+def test_the_page_has_words_for_everything_that_a_timeline_can_show() -> None:
+    assert table("ENTRIES") == set(get_args(get_type_hints(EntryBody)["what"]))
+
+
 def table(name: str) -> set[str]:
     """The names in a table of words.js."""
     text = (STATIC / "words.js").read_text()
@@ -59,6 +66,10 @@ def table(name: str) -> set[str]:
 )
 def test_the_page_has_words_for_everything_that_the_pipeline_names(name: str, enumeration: type[StrEnum]) -> None:
     assert table(name) == set(enumeration)
+
+
+def test_the_page_says_of_every_reason_why_a_body_is_in_quarantine() -> None:
+    assert table("REASONS") == set(Reason)
 
 
 def test_the_page_has_words_for_every_end_of_an_event_or_update() -> None:

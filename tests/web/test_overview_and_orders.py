@@ -31,8 +31,8 @@ def test_the_overview_shows_the_stages_in_the_order_of_the_flow(visit: Open) -> 
     stages = page.get_by_role("region", name="Stages").get_by_role("article")
     expect(stages).to_have_count(4)
     titles = [stages.nth(place).get_by_role("heading").inner_text() for place in range(4)]
-    assert titles == ["Webhook connector", "Order worker", "Connect sink", "Checkout sink"]
-    worker = page.get_by_role("article", name="Order worker")
+    assert titles == ["Webhook connector", "Worker", "Connect sink", "Checkout sink"]
+    worker = page.get_by_role("article", name="Worker")
     for text in ("events/s", "Lag", "12", "Oldest", "Errors"):
         expect(worker).to_contain_text(text)
     expect(page.get_by_role("article", name="Connect sink")).to_contain_text("Connect: calls flow")
@@ -119,6 +119,10 @@ def test_what_waits_for_somebody_is_linked_from_the_overview(visit: Open) -> Non
     page.go_back()
     page.get_by_role("link", name="6 alerts open").click()
     expect(page.get_by_role("heading", name="Alerts", level=1)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("link", name="4 dead letters since the start")).to_be_visible()
+    page.get_by_role("link", name="3 bodies went into quarantine since the start").click()
+    expect(page.get_by_role("heading", name="Quarantine", level=1)).to_be_visible()
 
 
 def test_a_search_with_one_hit_goes_straight_to_the_order_and_back_does_not_loop(visit: Open) -> None:
@@ -179,9 +183,20 @@ def test_the_timeline_has_everything_in_order_and_hides_duplicates_on_request(vi
     assert times == sorted(times)
     timeline.get_by_label("Duplicate").uncheck()
     expect(entries).to_have_count(known - 1)
-    expect(timeline).not_to_contain_text("Norce sent the same again.")
+    expect(timeline).not_to_contain_text("a further delivery of something known")
     timeline.get_by_text("Details").first.click()
-    expect(timeline.get_by_text("norce.events.order").first).to_be_visible()
+    expect(timeline.get_by_text(data.id_of(data.REVIEWED, "received")).first).to_be_visible()
+
+
+def test_what_norce_was_not_called_for_is_not_called_a_call(visit: Open) -> None:
+    timeline = visit(ORDER).get_by_role("region", name="Timeline")
+    expect(timeline.get_by_label("Not sent")).to_be_checked()
+    told = data.timeline(data.REVIEWED, datetime.now(UTC))["entries"]
+    for name, what in (("Call", "call"), ("Not sent", "not_sent")):
+        number = sum(entry["what"] == what for entry in told)
+        assert number > 0
+        expect(timeline.locator(f".entry.is-{what}")).to_have_count(number)
+        expect(timeline.locator(".chip", has_text=name)).to_contain_text(str(number))
 
 
 def test_a_parked_order_says_that_events_wait_and_leads_to_the_letter(visit: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.error
 import urllib.request
@@ -9,13 +10,16 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
 from pipeline.audit.snapshot import Groups
+from pipeline.query.workers import resolved
 from pipeline.settings import ConsoleSettings, KafkaSettings
 from pipeline.web.accounts import Accounts
 from pipeline.web.app import make_app
+from pipeline.web.overview import Overview
 from tests.web import data
 from tests.web.server import Console
 
@@ -106,6 +110,25 @@ def test_the_stand_in_knows_every_path_that_the_document_has(document: dict[str,
     known = {route for route in server.routes if route.startswith("/api/v1/")}
     told = {path for path in document["paths"] if path.startswith("/api/v1/")}
     assert {without_names(path) for path in told} <= {without_names(path) for path in known}
+
+
+def test_the_stages_of_the_stand_in_are_told_as_the_pipeline_tells_them(server: Console) -> None:
+    """Of processes that do not answer; the document of the API leaves this answer open."""
+    _, said = answer(server, "overview")
+    real = asyncio.run(looked_at([stage["name"] for stage in said["stages"]]))
+    assert set(said) == set(real)
+    assert set(said["balance"]) == set(real["balance"])
+    assert [named(stage) for stage in said["stages"]] == [named(stage) for stage in real["stages"]]
+
+
+def named(stage: dict[str, Any]) -> tuple[str, str, set[str], set[str]]:
+    return stage["name"], stage["title"], set(stage), set(stage["processes"][0])
+
+
+async def looked_at(names: list[str]) -> dict[str, Any]:
+    async with httpx.AsyncClient() as client:
+        overview = Overview({name: ["http://127.0.0.1:9"] for name in names}, resolved, client)
+        return await overview.look()
 
 
 def without_names(path: str) -> str:

@@ -28,6 +28,7 @@ const ICONS = {
   send: "M4 12l16-8-6 16-3-7z",
   eye: "M2 12c4-7 16-7 20 0-4 7-16 7-20 0zM12 15a3 3 0 100-6 3 3 0 000 6z",
   menu: "M4 7h16M4 12h16M4 17h16",
+  skip: "M5 6l8 6-8 6zM18 6v12",
   go: "M5 12h14M13 6l6 6-6 6",
 };
 
@@ -60,8 +61,8 @@ export function Facts({ facts }) {
 }
 
 /**
- * A table that becomes cards where the screen is narrow. `columns` is a list of {title, cell(row), number, wide};
- * the first column names the row. The roles stay, because display: block would take them from the elements.
+ * A table that becomes cards where the screen is narrow. `columns` is a list of {title, cell(row), key, number, wide};
+ * a column of keys has room for one in a line, and the first column names the row. The roles stay, because display: block would take them from the elements.
  */
 export function Table({ columns, rows, caption, keyOf }) {
   const cell = (column, row, index) => html`<td role="cell" class=${kind(column, index)} data-label=${column.title}>
@@ -82,7 +83,7 @@ export function Table({ columns, rows, caption, keyOf }) {
 }
 
 function kind(column, index) {
-  return [index === 0 && "first", column.number && "number", column.wide && "wide"].filter(Boolean).join(" ");
+  return [index === 0 && "first", column.key && "key", column.number && "number", column.wide && "wide"].filter(Boolean).join(" ");
 }
 
 /** Any JSON value: names and values, lists, tables of alike objects. */

@@ -75,8 +75,9 @@ export const ALERTS = {
 export const ENTRIES = {
   fact: ["Event", "event"],
   duplicate: ["Duplicate", "copies"],
-  update: ["Update for Norce", "pen"],
-  call: ["Call to Norce", "send"],
+  update: ["Update", "pen"],
+  call: ["Call", "send"],
+  not_sent: ["Not sent", "skip"],
   alert: ["Alert", "bell"],
   dead_letter: ["Dead letter", "stop"],
   lookup: ["Look-up", "search"],
@@ -90,6 +91,24 @@ export const LETTERS = {
   overtaken: ["overtaken", "quiet", "A later update of the same order says all that it says"],
   released: ["released", "good", "Somebody released it"],
   dropped: ["dropped", "quiet", "Somebody gave it up"],
+};
+
+/** Why a body is in quarantine. */
+export const REASONS = {
+  not_utf8: "Not UTF-8",
+  not_json: "Not JSON",
+  not_an_object: "Not an object",
+  not_finite: "Not a finite number",
+  duplicate_key: "A key twice",
+  too_deep: "Nested too deep",
+  too_large_number: "Number too large",
+  inexact_number: "Number not exact",
+  lone_surrogate: "Half a character",
+  wrong_fields: "Wrong fields",
+  content_encoded: "Compressed",
+  unknown_event_type: "Unknown event type",
+  missing_event_type: "No event type",
+  contradictory_event_type: "Two event types",
 };
 
 /** How events and updates end, in the ledger, and the tone of each. */

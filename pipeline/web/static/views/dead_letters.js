@@ -22,7 +22,7 @@ function subject(letter) {
 }
 
 const COLUMNS = [
-  { title: "Key", cell: (item) => html`<a href=${link(["dead-letters", item.letter])}>${item.key || item.letter}</a>` },
+  { title: "Key", key: true, cell: (item) => html`<a href=${link(["dead-letters", item.letter])}>${item.key || item.letter}</a>` },
   { title: "What", cell: subject },
   {
     title: "Error",

@@ -27,7 +27,7 @@ function Report({ report }) {
   return html`<article class="card">
     <header><h2>${eventWords(report.event_type)} <span class="quiet">·</span> <code>${report.field}</code></h2>
       <${Badge} tone=${tone}>${title}<//></header>
-    <p>${report.suggestion}</p>
+    <p>${withCode(report.suggestion)}</p>
     <${Facts} facts=${[
       ["Event type", report.event_type],
       ["Documented as", documented(report.documented)],
@@ -39,6 +39,11 @@ function Report({ report }) {
     ]} />
     <details><summary>Shape of the whole body</summary><${Value} value=${report.example} /></details>
   </article>`;
+}
+
+/** Text in which code stands between backticks. */
+function withCode(text) {
+  return text.split("`").map((part, place) => (place % 2 ? html`<code>${part}</code>` : part));
 }
 
 function documented(field) {

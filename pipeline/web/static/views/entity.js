@@ -59,7 +59,7 @@ export function Parked({ parked }) {
   if (!parked) return null;
   const waiting = parked.waiting === 1 ? "One event waits" : `${parked.waiting} events wait`;
   return html`<div class="banner bad" role="alert"><${Icon} name="stop" /><div>
-    <p><strong>Parked since <${When} at=${parked.since} />.</strong> ${waiting} behind one that could not be joined,
+    <p><strong>Parked <${When} at=${parked.since} />.</strong> ${waiting} behind one that could not be joined,
       so what is shown here is older than what Norce sent.</p>
     <p class="small">${parked.error}: ${parked.reason}</p>
     <p><a href=${link(["dead-letters", parked.letter])}>Look at the dead letter</a></p>
@@ -77,12 +77,13 @@ export function Alert({ alert, children }) {
   const [title, text] = meaning(ALERTS, alert.kind, words);
   const [severity, tone, help] = meaning(SEVERITIES, alert.severity, words);
   const details = Object.entries(alert.details ?? {}).map(([name, value]) => [words(name), value]);
+  const item = alert.item?.split(",").map((part) => part.split("=").map(words).join(" ")).join(", ");
   return html`<article class="alert ${tone}">
     <header><${Icon} name="bell" /><h2>${title}</h2><${Badge} tone=${tone} title=${help}>${severity}<//>
-      <span class="quiet">since <${When} at=${alert.opened_at} /></span>
+      <span class="quiet">opened <${When} at=${alert.opened_at} /></span>
       ${alert.closed_at && html`<span class="quiet">closed <${When} at=${alert.closed_at} /></span>`}</header>
     <p>${text}</p>
-    <${Facts} facts=${[...(alert.item ? [["Which", alert.item]] : []), ...details]} />
+    <${Facts} facts=${[["Which", item], ...details]} />
     ${children}
   </article>`;
 }

@@ -70,7 +70,8 @@ export function List({ route }) {
     cell: ({ key, record }) => html`<a href=${link([kind, key])}>${nameOf(kind, key, record)}</a>`,
   };
   const columns = [first, ...COLUMNS[kind], changed];
-  return html`<${Title}>${title}<//>
+  const subtitle = "In the order of partitions and keys. The search finds each by any of its references.";
+  return html`<${Title} subtitle=${subtitle}>${title}<//>
     <${Load} resource=${withQuery(path(kind), { after, limit: LIMIT })} what=${title.toLowerCase()}
       show=${({ items, next }) => (items.length === 0
         ? html`<${Empty} title=${`No ${title.toLowerCase()} here`} icon="box">

@@ -26,21 +26,23 @@ function Whole({ data, me }) {
     <${Track} record=${record} />
     <${AlertList} alerts=${data.alerts} />
     <div class="columns">
-      <div>
+      <div class="what">
         <${Payments} record=${record} />
         <${Lines} record=${record} />
         <${Conflicts} conflicts=${record.conflicts} />
         <${Failures} failures=${record.subscription_failures} />
       </div>
-      <div>
+      <div class="who">
         <${Identity} data=${data} />
         <${Person} orderKey=${key} me=${me} />
       </div>
-    </div>
-    <${Section} id="timeline" title="Timeline" note="Everything that happened, in order">
-      <${Load} resource=${path("orders", key, "timeline")} every=${EVERY} what="the timeline"
-        show=${(timeline) => html`<${Timeline} timeline=${timeline} omitted=${record.timeline_omitted} />`} />
-    <//>`;
+      <div class="when">
+        <${Section} id="timeline" title="Timeline" note="Everything that happened, in order">
+          <${Load} resource=${path("orders", key, "timeline")} every=${EVERY} what="the timeline"
+            show=${(timeline) => html`<${Timeline} timeline=${timeline} omitted=${record.timeline_omitted} />`} />
+        <//>
+      </div>
+    </div>`;
 }
 
 const ALWAYS = ["received", "confirmed", "delivered"];

@@ -65,11 +65,17 @@ function Flow({ data, curves, alerts }) {
     <p class="quiet small">As of <${When} at=${data.at} exact />.</p>`;
 }
 
-/** What somebody should look at, with links; one calm line if nothing is. `alerts` is null until they are counted. */
+/**
+ * What somebody should look at, with links; one calm line if nothing is. `alerts` is null until they are counted. Of dead
+ * letters and quarantine the processes tell what went there, not what is left: counting that means reading the topics.
+ */
 function Attention({ data, alerts }) {
   const silent = titles(data.stages, (process) => !process.up);
   const unready = titles(data.stages, (process) => process.up && !process.ready);
   const held = data.stages.some((stage) => Object.values(stage.breakers ?? {}).some((state) => state !== "closed"));
+  const quarantined = stageOf(data, "webhook")?.counts.quarantined ?? 0;
+  const bodies = quarantined === 1 ? "1 body went" : `${count(quarantined)} bodies went`;
+  const dead = data.stages.filter((stage) => stage.name !== "webhook").reduce((sum, stage) => sum + stage.errors, 0);
   const parked = `${many(data.parked_keys, "key")} parked, ${many(data.parked_events, "event")} waiting`;
   const items = [
     silent && ["bad", "stop", `${silent}: not every process answers`, null],
@@ -77,14 +83,20 @@ function Attention({ data, alerts }) {
     held && ["warn", "clock", "Calls to Norce are held back by a breaker", null],
     data.parked_keys > 0 && ["bad", "stop", parked, "#/dead-letters"],
     alerts > 0 && ["warn", "bell", `${many(alerts, "alert")} open`, "#/alerts"],
+    dead > 0 && ["info", "stop", `${many(dead, "dead letter")} since the start`, "#/dead-letters"],
+    quarantined > 0 && ["info", "jar", `${bodies} into quarantine since the start`, "#/quarantine"],
   ].filter(Boolean);
   if (items.length === 0) {
-    const text = alerts === null ? "Every process answers." : "All is well: every process answers, nothing waits for you.";
+    const text = alerts === null ? "Every process answers." : "All is well: every process answers, no alert is open.";
     return html`<${Banner} tone="good" icon="check" role="status">${text}<//>`;
   }
   return html`<div role="status"><ul class="attention">${items.map(([tone, icon, text, target]) => html`<li key=${text}>
     <${Banner} tone=${tone} icon=${icon}>${target ? html`<a href=${target}>${text}</a>` : text}<//>
   </li>`)}</ul></div>`;
+}
+
+function stageOf(data, name) {
+  return data.stages.find((stage) => stage.name === name);
 }
 
 /** Titles of the stages of which any process is so, "" if none is. */
@@ -169,7 +181,7 @@ function Curve({ values }) {
   const points = known.map((value, index) => `${x(index).toFixed(2)},${(23 - (value / top) * 21).toFixed(2)}`);
   const area = points.length > 1 ? `${x(0).toFixed(2)},24 ${points.join(" ")} 100,24` : "";
   return html`<svg class="curve" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true">
-    <polygon points=${area} /><polyline points=${points.join(" ")} />
+    <line class="base" x1="0" y1="23" x2="100" y2="23" /><polygon points=${area} /><polyline points=${points.join(" ")} />
   </svg>`;
 }
 
@@ -209,7 +221,7 @@ function Ledger({ ledger, balance }) {
   const title = (target) => `Updates for ${APIS[target] ?? words(target)}`;
   return html`<${Section} id="ledger" title="Ledger" note="How every event and every update for Norce ended">
     <${Statement} balance=${balance} />
-    <${Balance} title="Events" outcomes=${ledger?.events ?? {}} />
+    <${Balance} title="Events and answers to look-ups" outcomes=${ledger?.events ?? {}} />
     ${targets.map(([name, outcomes]) => html`<${Balance} key=${name} title=${title(name)} outcomes=${outcomes} />`)}
   <//>`;
 }

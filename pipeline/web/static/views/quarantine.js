@@ -6,6 +6,7 @@ import { Component, html } from "../html.js";
 import { Empty, Load } from "../load.js";
 import { Badge, Copy, Facts, Pages, Section, Table, Title, Value, When } from "../parts.js";
 import { link } from "../route.js";
+import { REASONS } from "../words.js";
 
 const LIMIT = 50;
 const TAKEN = "retried"; // what this state is in is an event by now
@@ -20,8 +21,12 @@ const COLUMNS = [
 ];
 
 function reason(item) {
-  const where = item.where && html` <code>${item.where}</code>`;
-  return html`<b>${words(item.reason)}</b> <span class="quiet small">${item.detail}${where}</span>`;
+  const where = item.where && !item.detail.startsWith(item.where) && html` <code>${item.where}</code>`;
+  return html`<b>${because(item)}</b> <span class="quiet small part">${item.detail}${where}</span>`;
+}
+
+function because(item) {
+  return Object.hasOwn(REASONS, item.reason) ? REASONS[item.reason] : words(item.reason);
 }
 
 function state(item) {
@@ -119,7 +124,7 @@ function Whole({ item, me, resource, reload }) {
     return { message: answer.message, done: answer.refused === 0 };
   };
   return html`<${Title} over="Body in quarantine" aside=${state(item)}>${item.asked_type || item.id}<//>
-    <${Section} id="why" title=${words(item.reason)}>
+    <${Section} id="why" title=${because(item)}>
       <p>${item.detail}</p>
       <${Facts} facts=${[
         ["Where in it", item.where && html`<code>${item.where}</code>`],

@@ -56,12 +56,14 @@ function Entry({ entry, newDay }) {
   const [name, icon] = meaning(ENTRIES, entry.what, words);
   const details = Object.keys(entry.details ?? {}).length > 0;
   const tone = entry.what === "call" ? (TONES[entry.details?.outcome] ?? "") : "";
+  const title = titleOf(entry.title);
+  const said = title.startsWith(name); // as in "Update for Connect"
   return html`
     ${newDay && html`<li class="day" key=${`day ${entry.at}`}>${dayOf(entry.at)}</li>`}
     <li class="entry is-${entry.what} ${tone}">
       <span class="mark"><${Icon} name=${icon} /></span>
       <div>
-        <p class="head"><b title=${entry.title}>${titleOf(entry.title)}</b> <span class="quiet small">${name}</span>
+        <p class="head"><b title=${entry.title}>${title}</b> ${!said && html`<span class="quiet small">${name}</span>`}
           <time datetime=${entry.at} title=${`${moment(entry.at)} (${entry.at})`}>${clockOf(entry.at)}</time></p>
         <div class="more">${entry.text && html`<p>${entry.text}</p>`}
           ${details && html`<details><summary>Details</summary><${Value} value=${entry.details} /></details>`}</div>
