@@ -45,7 +45,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Try it": ("run", "send", "simulator"),
     "Look": ("order", "doctor", "audit", "topics", "contracts", "settings", "metrics"),
     "Processes": ("webhook", "worker", "sink", "lookup", "drift", "privacy", "console"),
-    "Mend": ("dead-letters", "quarantine", "replay", "reconcile", "rebuild", "repartition"),
+    "Mend": ("dead-letters", "quarantine", "drift-reports", "replay", "reconcile", "rebuild", "repartition"),
     "Personal data": ("forget", "reveal"),
 }
 """The commands by what they are for, as ``--help`` lists them."""
