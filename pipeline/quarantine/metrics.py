@@ -13,3 +13,9 @@ LEFT = Gauge(
     "norce_quarantine_left_seconds",
     "Seconds until the first of them is deleted, by NORCE_KAFKA_BODY_RETENTION_DAYS; all of it if none waits.",
 )
+
+
+def waiting() -> int | None:
+    """How many wait, of all reasons; ``None`` until they are counted first."""
+    counts = [sample.value for family in WAITING.collect() for sample in family.samples]
+    return int(sum(counts)) if counts else None

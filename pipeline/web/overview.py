@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from pipeline.domain.times import rfc3339
+from pipeline.quarantine import metrics as quarantine
 from pipeline.scraping import Metrics
 
 FRESH = 1.0
@@ -71,11 +72,15 @@ class _Stage:
 
 @dataclass
 class Overview:
-    """Looks at every process. ``addresses`` has the base URLs of each stage."""
+    """Looks at every process. ``addresses`` has the base URLs of each stage.
+
+    ``in_quarantine`` counts the bodies that wait there, which no process but the console does; ``None`` until it has.
+    """
 
     addresses: Mapping[str, Sequence[str]]
     resolve: Callable[[str], Awaitable[list[str]]]
     client: httpx.AsyncClient
+    in_quarantine: Callable[[], int | None] = quarantine.waiting
     _past: list[_Look] = field(default_factory=list)
     _last: tuple[float, dict[str, Any]] | None = None
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -106,6 +111,7 @@ class Overview:
             "balance": _balance(list(stages.values())),
             "parked_keys": worker.total("norce_pipeline_parked_keys"),
             "parked_events": worker.total("norce_pipeline_parked_events"),
+            "in_quarantine": self.in_quarantine(),
         }
 
     async def _stage(self, name: str) -> _Stage:

@@ -14,6 +14,7 @@ from connectors.webhook.event_types import Requested
 from pipeline.broker import KafkaCluster
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.events import Reason, UnusableBody
+from pipeline.quarantine import metrics
 from pipeline.quarantine.entries import Row
 from pipeline.quarantine.reading import Quarantine
 from pipeline.quarantine.retrying import Course, Retrier, Rules, Tried
@@ -130,6 +131,7 @@ async def test_the_gauges_say_so_and_stay_while_kafka_is_away(
 
     async with watching(settings.model_copy(update={"request_timeout": 2.0})):
         await until(seen, lambda value: value == 2.0)
+        assert metrics.waiting() == 2, "what the console's overview says"
         left = REGISTRY.get_sample_value("norce_quarantine_left_seconds")
         assert left == pytest.approx((settings.body_retention_days - 3) * DAY, abs=60)
         await cluster.kill_node(1)

@@ -463,4 +463,5 @@ def overview(now: datetime, look: int, silent: bool, balance: Json | None = None
         | (balance or {}),
         "parked_keys": 2,
         "parked_events": 6,
+        "in_quarantine": 3,
     }

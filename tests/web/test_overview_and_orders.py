@@ -121,7 +121,7 @@ def test_what_waits_for_somebody_is_linked_from_the_overview(visit: Open) -> Non
     expect(page.get_by_role("heading", name="Alerts", level=1)).to_be_visible()
     page.go_back()
     expect(page.get_by_role("link", name="4 dead letters since the start")).to_be_visible()
-    page.get_by_role("link", name="3 bodies went into quarantine since the start").click()
+    page.get_by_role("link", name="3 bodies wait in quarantine").click()
     expect(page.get_by_role("heading", name="Quarantine", level=1)).to_be_visible()
 
 

@@ -66,15 +66,15 @@ function Flow({ data, curves, alerts }) {
 }
 
 /**
- * What somebody should look at, with links; one calm line if nothing is. `alerts` is null until they are counted. Of dead
- * letters and quarantine the processes tell what went there, not what is left: counting that means reading the topics.
+ * What somebody should look at, with links; one calm line if nothing is. `alerts` and what waits in quarantine are null
+ * until they are counted. Of dead letters the processes tell what went there, not what is left.
  */
 function Attention({ data, alerts }) {
   const silent = titles(data.stages, (process) => !process.up);
   const unready = titles(data.stages, (process) => process.up && !process.ready);
   const held = data.stages.some((stage) => Object.values(stage.breakers ?? {}).some((state) => state !== "closed"));
-  const quarantined = stageOf(data, "webhook")?.counts.quarantined ?? 0;
-  const bodies = quarantined === 1 ? "1 body went" : `${count(quarantined)} bodies went`;
+  const inside = data.in_quarantine;
+  const bodies = inside === 1 ? "1 body waits" : `${count(inside)} bodies wait`;
   const dead = data.stages.filter((stage) => stage.name !== "webhook").reduce((sum, stage) => sum + stage.errors, 0);
   const parked = `${many(data.parked_keys, "key")} parked, ${many(data.parked_events, "event")} waiting`;
   const items = [
@@ -84,19 +84,15 @@ function Attention({ data, alerts }) {
     data.parked_keys > 0 && ["bad", "stop", parked, "#/dead-letters"],
     alerts > 0 && ["warn", "bell", `${many(alerts, "alert")} open`, "#/alerts"],
     dead > 0 && ["info", "stop", `${many(dead, "dead letter")} since the start`, "#/dead-letters"],
-    quarantined > 0 && ["info", "jar", `${bodies} into quarantine since the start`, "#/quarantine"],
+    inside > 0 && ["info", "jar", `${bodies} in quarantine`, "#/quarantine"],
   ].filter(Boolean);
   if (items.length === 0) {
-    const text = alerts === null ? "Every process answers." : "All is well: every process answers, no alert is open.";
+    const text = alerts === null || inside === null ? "Every process answers." : "All is well: every process answers, no alert is open.";
     return html`<${Banner} tone="good" icon="check" role="status">${text}<//>`;
   }
   return html`<div role="status"><ul class="attention">${items.map(([tone, icon, text, target]) => html`<li key=${text}>
     <${Banner} tone=${tone} icon=${icon}>${target ? html`<a href=${target}>${text}</a>` : text}<//>
   </li>`)}</ul></div>`;
-}
-
-function stageOf(data, name) {
-  return data.stages.find((stage) => stage.name === name);
 }
 
 /** Titles of the stages of which any process is so, "" if none is. */
