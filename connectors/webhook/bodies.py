@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from connectors.webhook.errors import BodyTooLarge, SenderGone, UploadTimeout
+from connectors.webhook.patience import Patience
 from connectors.webhook.rsgi import Exchange, Request
 
 
-async def read_body(request: Request, exchange: Exchange, max_bytes: int, seconds: float) -> bytes:
-    """The whole body, as it came. All of it has to arrive within ``seconds``.
+async def read_body(request: Request, exchange: Exchange, max_bytes: int, patience: Patience) -> bytes:
+    """The whole body, as it came. All of it has to arrive while ``patience`` lasts.
 
     Raises:
         BodyTooLarge, UploadTimeout, SenderGone
@@ -18,7 +17,7 @@ async def read_body(request: Request, exchange: Exchange, max_bytes: int, second
     if declared is not None and declared > max_bytes:
         raise BodyTooLarge
     try:
-        async with asyncio.timeout(seconds):
+        with patience.wait():
             # The server reads no more than was declared. What declares nothing has to be counted.
             return await (_collect(exchange, max_bytes) if declared is None else exchange())
     except TimeoutError:

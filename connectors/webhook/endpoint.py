@@ -14,6 +14,7 @@ from connectors.webhook.errors import BodyTooLarge, NotAcknowledged, SenderGone,
 from connectors.webhook.event_types import Requested, requested
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.outage import Outage
+from connectors.webhook.patience import Patience
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.records import Record, RecordFactory
 from connectors.webhook.rsgi import Exchange, Request
@@ -25,7 +26,10 @@ log = structlog.get_logger(__name__)
 
 
 class Endpoint:
-    """Takes requests, a bounded number at once, and turns each into one record and one answer."""
+    """Takes requests, a bounded number at once, and turns each into one record and one answer.
+
+    ``uploads`` is how long a body may take, and has to run.
+    """
 
     def __init__(
         self,
@@ -34,12 +38,14 @@ class Endpoint:
         records: RecordFactory,
         metrics: Metrics,
         outage: Outage,
+        uploads: Patience,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
         self._records = records
         self._metrics = metrics
         self._outage = outage
+        self._uploads = uploads
         self.secret = SecretHeader(settings.secret_header, [secret.get_secret_value() for secret in settings.secrets])
         self.in_flight = 0
 
@@ -71,7 +77,7 @@ class Endpoint:
 
     async def _answer(self, request: Request, exchange: Exchange, asked: Requested) -> Answer:
         try:
-            body = await read_body(request, exchange, self._settings.max_body_bytes, self._settings.body_timeout)
+            body = await read_body(request, exchange, self._settings.max_body_bytes, self._uploads)
             return await self._take(request, asked, body)
         except BodyTooLarge:
             return answers.BODY_TOO_LARGE

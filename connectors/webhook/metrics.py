@@ -37,6 +37,7 @@ class Metrics:
             ["event_type", "answer"],
             registry=self.registry,
         )
+        self._counters: dict[tuple[str, str], Counter] = {}
         self.seconds = Histogram(
             "norce_webhook_request_seconds",
             "Seconds from the headers of a request to the webhook endpoint until its answer, whatever that is",
@@ -105,8 +106,11 @@ class Metrics:
 
     def count(self, spec: EventSpec | None, answer: str, seconds: float) -> None:
         """One request answered; ``spec`` is None for a type that the catalogue does not name."""
-        name = UNKNOWN if spec is None else spec.name
-        self.requests.labels(name, answer).inc()
+        labels = UNKNOWN if spec is None else spec.name, answer
+        counter = self._counters.get(labels)
+        if counter is None:  # looking it up by its labels, under the client's lock, costs more than counting
+            counter = self._counters[labels] = self.requests.labels(*labels)
+        counter.inc()
         self.seconds.observe(seconds)
 
     def expose(self) -> bytes:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NoReturn
 
@@ -32,6 +33,7 @@ from connectors.webhook.listening import BACKLOG, Port
 from connectors.webhook.metrics import Metrics
 from connectors.webhook.openapi import openapi_document
 from connectors.webhook.outage import Outage
+from connectors.webhook.patience import Patience
 from connectors.webhook.publisher import Publisher
 from connectors.webhook.readiness import Readiness
 from connectors.webhook.records import RecordFactory
@@ -124,27 +126,31 @@ async def _serve(port: Port, webhook: WebhookSettings, kafka: KafkaSettings) -> 
     metrics = Metrics()
     publisher = Publisher(kafka, webhook, (*TOPICS, QUARANTINE), metrics)
     outage = Outage(webhook.retry_delays)
-    endpoint = Endpoint(webhook, publisher, RecordFactory(webhook.source), metrics, outage)
+    uploads = Patience(webhook.body_timeout)
+    endpoint = Endpoint(webhook, publisher, RecordFactory(webhook.source), metrics, outage, uploads)
     readiness = Readiness(publisher)
     metrics.watch(lambda: endpoint.in_flight, lambda: publisher.unacknowledged, outage)
     app = WebhookApp(endpoint, readiness, metrics, openapi_document(webhook), webhook.retry_after)
-    publishing = asyncio.create_task(publisher.run(), name="kafka publisher")
+    parts = [
+        asyncio.create_task(publisher.run(), name="kafka publisher"),
+        asyncio.create_task(uploads.run(), name="late uploads"),
+    ]
     server = _server(app, port, webhook)
     rotation = Rotation(webhook, endpoint.secret, server.renew, metrics)
     watching = asyncio.create_task(rotation.run(), name="rotation")
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, rotation.hurry)
     try:
-        finished = await _run(server, publishing, webhook, readiness)
+        finished = await _run(server, parts, webhook, readiness)
     finally:
-        publishing.cancel()
-        watching.cancel()
+        for task in (*parts, watching):
+            task.cancel()
         await publisher.close(webhook.produce_timeout)
     log.info("webhook connector stopped", finished=finished)
     return 0 if finished else 1
 
 
 async def _run(
-    server: RenewableServer, publishing: asyncio.Task[NoReturn], webhook: WebhookSettings, readiness: Readiness
+    server: RenewableServer, parts: Sequence[asyncio.Task[NoReturn]], webhook: WebhookSettings, readiness: Readiness
 ) -> bool:
     """Serve until told to stop; says whether every request was finished then."""
     told = asyncio.Event()
@@ -155,7 +161,7 @@ async def _run(
     server.on_startup(lambda: log.info("webhook connector listens", host=webhook.host, port=webhook.port))
     serving = asyncio.create_task(server.serve(), name="http server")
     telling = asyncio.create_task(told.wait())
-    ended, _ = await asyncio.wait([serving, publishing, telling], return_when=asyncio.FIRST_COMPLETED)
+    ended, _ = await asyncio.wait([serving, *parts, telling], return_when=asyncio.FIRST_COMPLETED)
     telling.cancel()
     for task in ended - {telling}:
         log.error("a part of the connector ended by itself", part=task.get_name(), error=repr(task.exception()))
