@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, settings
 
 from pipeline.broker import Broker, ExternalBroker, KafkaCluster
 from pipeline.broker.choice import BOOTSTRAP_SERVERS_VARIABLE
@@ -24,11 +23,6 @@ from tests.durations import Noting, longest_first
 from tests.faults.catalogue import numbers_of
 
 ROOT = Path(__file__).resolve().parent.parent
-
-if settings.get_current_profile_name() == "default":  # and not "ci", which leaves this out by itself
-    # How fast examples are drawn tells how busy the machine is, and nothing about the code.
-    settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
