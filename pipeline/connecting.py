@@ -26,6 +26,10 @@ class BrokerUnreachable(BrokerError):
         super().__init__(f"no Kafka broker answers at {bootstrap_servers} ({cause})")
 
 
+class BrokerNotReady(BrokerUnreachable):
+    """A broker answers, but is not a member of its cluster yet, or not any more: it lists no broker at all."""
+
+
 class CredentialsRefused(BrokerError):
     """A broker does not take this process for who it says it is, or this process does not take it for a broker."""
 

@@ -11,12 +11,13 @@ from concurrent.futures import Future
 from typing import Any
 
 import structlog
+from aiokafka.errors import GroupAuthorizationFailedError
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
 
-from pipeline import topics
+from pipeline import groups, topics
 from pipeline.access import Access, accesses
-from pipeline.connecting import RightMissing
+from pipeline.connecting import BrokerUnreachable, RightMissing
 from pipeline.settings import KafkaSettings
 from pipeline.topics import TopicSpec
 
@@ -51,7 +52,7 @@ def confirm(kafka: KafkaSettings, user: str) -> None:
     admin = AdminClient(kafka.librdkafka())
     try:
         missing = [*_of_topics(admin, kafka, access), *_of_group(admin, kafka, access)]
-    except KafkaException as error:
+    except (KafkaException, BrokerUnreachable) as error:
         log.warning("the broker does not say which rights this process has", error=str(error))
         return
     if missing:
@@ -74,6 +75,11 @@ def _of_topics(admin: AdminClient, kafka: KafkaSettings, access: Access) -> Iter
 
 def _of_group(admin: AdminClient, kafka: KafkaSettings, access: Access) -> Iterator[str]:
     if access.group is None:
+        return
+    try:
+        asyncio.run(groups.wait_for_coordinator(kafka, access.group))
+    except GroupAuthorizationFailedError:
+        yield f"Read group {access.group}"
         return
     answers = admin.describe_consumer_groups(
         [access.group], include_authorized_operations=True, request_timeout=kafka.request_timeout

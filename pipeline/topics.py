@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, for_code
 
-from pipeline.connecting import BrokerError, BrokerUnreachable, why_unreachable
+from pipeline.connecting import BrokerError, BrokerNotReady, BrokerUnreachable, why_unreachable
 from pipeline.events import EVENT_TYPES
 from pipeline.settings import KafkaSettings
 
@@ -52,6 +52,7 @@ LEDGER = "norce.ledger"
 RECONCILIATION = "norce.reconciliation"
 
 LOOK_SECONDS = 1.0
+READY_SECONDS = 0.2
 """Between two looks at the brokers while something is waited for."""
 
 BODY_RETENTION = timedelta(days=KafkaSettings.model_fields["body_retention_days"].default)
@@ -327,7 +328,7 @@ def changelogs(*groups: tuple[str, Sequence[str]]) -> tuple[TopicSpec, ...]:
 
 
 @asynccontextmanager
-async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**kafka.connection(), request_timeout_ms=int(kafka.request_timeout * 1000))
     try:
         await admin.start()
@@ -347,7 +348,7 @@ async def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
         BrokerUnreachable: if no broker answers.
         CredentialsRefused: if one does and refuses this process.
     """
-    async with _admin(kafka) as admin:
+    async with admin_client(kafka) as admin:
         return await _counts(admin, kafka)
 
 
@@ -357,7 +358,7 @@ async def lagging_replicas(kafka: KafkaSettings) -> dict[str, int]:
     Raises:
         BrokerUnreachable, CredentialsRefused
     """
-    async with _admin(kafka) as admin:
+    async with admin_client(kafka) as admin:
         described = await _described(admin, kafka)
     counts = {
         topic["topic"]: sum(len(each["isr"]) < len(each["replicas"]) for each in topic["partitions"])
@@ -395,7 +396,9 @@ async def _counts(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> dict[str,
 async def _described(admin: AIOKafkaAdminClient, kafka: KafkaSettings) -> list[dict[str, Any]]:
     try:
         described: list[dict[str, Any]] = await admin.describe_topics()
-    except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:  # lost, or just being registered
+    except NodeNotReadyError as error:
+        raise BrokerNotReady(kafka.bootstrap_servers, error) from error
+    except (KafkaConnectionError, KafkaTimeoutError) as error:
         raise BrokerUnreachable(kafka.bootstrap_servers, error) from error
     return described
 
@@ -410,7 +413,7 @@ async def create(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> tuple[list
         BrokerUnreachable, TopicRefused, WrongPartitionCount
     """
     specs = list(specs)
-    async with _admin(kafka) as admin:
+    async with admin_client(kafka) as admin:
         present = await _counts(admin, kafka)
         _check_counts(present, specs, kafka.partitions)
         missing = [spec for spec in specs if spec.name not in present]
@@ -443,15 +446,29 @@ def _check_counts(present: dict[str, int], specs: Iterable[TopicSpec], expected:
 async def check(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> None:
     """Make sure that a process finds its topics as it needs them, before it starts.
 
+    A broker that is just being registered is waited for, as long as one request may take: it will be there in a moment,
+    and a process that ended now would only have to be started once more.
+
     Raises:
-        BrokerUnreachable, TopicMissing, WrongPartitionCount
+        BrokerUnreachable, CredentialsRefused, TopicMissing, WrongPartitionCount
     """
     specs = list(specs)
-    present = await partition_counts(kafka)
+    present = await _when_ready(kafka)
     missing = [spec.name for spec in specs if spec.name not in present]
     if missing:
         raise TopicMissing(missing)
     _check_counts(present, specs, kafka.partitions)
+
+
+async def _when_ready(kafka: KafkaSettings) -> dict[str, int]:
+    deadline = time.monotonic() + kafka.request_timeout
+    while True:
+        try:
+            return await partition_counts(kafka)
+        except BrokerNotReady:
+            if time.monotonic() >= deadline:
+                raise
+        await asyncio.sleep(READY_SECONDS)
 
 
 async def touch(kafka: KafkaSettings, specs: Iterable[TopicSpec]) -> None:

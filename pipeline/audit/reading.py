@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from aiokafka import TopicPartition as AioTopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from pipeline import groups
 from pipeline.connecting import BrokerUnreachable, why_unreachable
 from pipeline.settings import KafkaSettings
 from pipeline.topics import TopicMissing
@@ -81,12 +82,9 @@ class Reader:
         return {Place(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
 
     def committed(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
-        """The committed offsets of a group; 0 where it has none."""
-        admin = AdminClient(self._kafka.librdkafka())
-        asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])]
-        answer = admin.list_consumer_group_offsets(asked, request_timeout=self._kafka.request_timeout)
-        found = self._asked(answer[group].result).topic_partitions
-        return {Place(each.topic, each.partition): max(each.offset, 0) for each in found}
+        """The committed offsets of a group; 0 where it has none. Raises ``BrokerUnreachable``."""
+        found = asyncio.run(groups.committed(self._kafka, group, [AioTopicPartition(*place) for place in places]))
+        return {Place(each.topic, each.partition): offset for each, offset in found.items()}
 
     def read(self, spans: Iterable[Span], report: Report) -> Iterator[Any]:
         """The records of these offsets, in order within each partition.

@@ -62,9 +62,10 @@ def node_properties(
         "num.io.threads": "4",
         "background.threads": "2",
         "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
-        # A killed node is replaced, or registered again, within the three seconds that a webhook waits.
+        # Of several, a killed node is replaced within the three seconds that a webhook waits. One alone has nobody to
+        # take its place: to lose its session on a busy machine would only make it refuse everybody for a moment.
         "broker.heartbeat.interval.ms": "150",
-        "broker.session.timeout.ms": "900",
+        "broker.session.timeout.ms": "900" if len(endpoints) > 1 else "3000",
         "controller.quorum.election.timeout.ms": "300",
         "controller.quorum.fetch.timeout.ms": "600",
         **overrides,

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
+from pipeline import groups
 from pipeline.connecting import why_unreachable
 from pipeline.privacy.errors import ForgetPending
 from pipeline.privacy.identifiers import Identifier
@@ -88,13 +88,8 @@ async def _ask(kafka: KafkaSettings, names: Collection[str]) -> dict[TopicPartit
 
 
 async def _carried_out(kafka: KafkaSettings, group: str, ends: dict[TopicPartition, int]) -> None:
-    admin = AIOKafkaAdminClient(**kafka.connection())
-    await admin.start()
-    try:
-        while True:
-            committed = await admin.list_consumer_group_offsets(group, partitions=list(ends))
-            if all(tp in committed and committed[tp].offset >= end for tp, end in ends.items()):
-                return
-            await asyncio.sleep(LOOK_SECONDS)
-    finally:
-        await admin.close()
+    while True:
+        done = await groups.committed(kafka, group, ends)
+        if all(done[tp] >= end for tp, end in ends.items()):
+            return
+        await asyncio.sleep(LOOK_SECONDS)

@@ -117,6 +117,19 @@ class Guarded:
         upsertion = UserScramCredentialUpsertion(user, info, secret.encode())
         for done in self._admin.alter_user_scram_credentials([upsertion]).values():
             done.result(20)
+        # The controller has written it down; the broker knows when it has read that.
+        AdminClient(
+            {
+                "bootstrap.servers": self.addresses["password"],
+                "security.protocol": "SASL_SSL",
+                "ssl.ca.location": str(self.authority.file),
+                "sasl.mechanism": "SCRAM-SHA-512",
+                "sasl.username": user,
+                "sasl.password": secret,
+                "reconnect.backoff.ms": 50,
+                "log_level": 0,
+            }
+        ).list_topics(timeout=20)
 
 
 def password(user: str) -> str:
