@@ -54,7 +54,7 @@ class ConnectClient:
             settings.client_id,
             settings.client_secret.get_secret_value().strip(),
             settings.scope,
-            transport=Transport(settings.connect_timeout, connections=1),
+            transport=Transport(settings.connect_timeout),
             clock=clock,
             uniform=uniform,
             metrics=metrics,

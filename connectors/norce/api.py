@@ -76,7 +76,7 @@ class NorceApi:
         self._credentials = credentials
         self._clock = clock or SystemClock()
         self._metrics = metrics or default_metrics()
-        self._transport = Transport(limits.connect_timeout, limits.concurrency)
+        self._transport = Transport(limits.connect_timeout)
         self._slots = asyncio.Semaphore(limits.concurrency)
         # One call every 1/rate seconds; at high rates, which timers cannot keep, a few at once. The library's usual
         # form, `rate` calls in a second, lets all of them start at the same moment, and takes no rate below one.

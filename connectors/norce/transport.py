@@ -6,6 +6,7 @@ It neither repeats nor judges; that is ``connectors.norce.api``.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from functools import cache
 from typing import Any, Self
 from urllib.parse import quote, quote_plus, urlencode
 
-import httpx
+import aiohttp
+import certifi
 import orjson
+from yarl import URL
 
 from connectors.norce.errors import Attempt, NotConfigured
 from connectors.norce.traces import call_span, note_call, note_status
@@ -30,6 +33,7 @@ EXCERPT_MAX_BYTES = 2048
 KEEP_ALIVE = 30.0
 """Seconds an idle connection is kept."""
 
+_HERE = ("127.0.0.1", "localhost", "::1")
 _CUT_OUT = b"[secret]"
 
 
@@ -108,27 +112,18 @@ class Lost(Exception):  # not for the callers: turned into NorceError, or tried 
 
 
 class Transport:
-    """A pool of connections to one API, of which ``connections`` are kept open while idle.
+    """A pool of connections to one API, which stay open for a while when idle.
+
+    A request that changes nothing when it comes twice (not a POST) is sent once more, at once, if the idle connection
+    that it was to take had been closed meanwhile.
 
     Proxies and certificate authorities come from the environment, as usual; addresses of this machine are never
     reached through a proxy. Redirects are not followed: the token would go with them.
     """
 
-    def __init__(self, connect_timeout: float, connections: int) -> None:
-        self._client = httpx.AsyncClient(
-            verify=_trusted(),
-            follow_redirects=False,
-            # Only for opening a connection. All else is under the total timeout of ``exchange``: a limit per read
-            # never ends an answer that trickles.
-            timeout=httpx.Timeout(None, connect=connect_timeout),
-            # The number of requests is bounded by the caller. A bounded pool (httpcore 1.0) would lose a place for good
-            # each time a request is cancelled while it waits for one.
-            limits=httpx.Limits(
-                max_connections=None, max_keepalive_connections=connections, keepalive_expiry=KEEP_ALIVE
-            ),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "norce-pipeline"},
-            mounts={"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None},
-        )
+    def __init__(self, connect_timeout: float) -> None:
+        self._connect_timeout = connect_timeout
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,7 +133,8 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        for session in self._sessions.values():
+            await session.close()
 
     async def exchange(self, request: Request, *, within: float, token: Token | None = None) -> Answer:
         """Send a request and read the whole answer in so many seconds, from the first byte to the last.
@@ -160,44 +156,81 @@ class Transport:
     async def _within(self, request: Request, headers: dict[str, str], within: float) -> Answer:
         try:
             async with asyncio.timeout(within):
-                return await self._exchange(request, headers)
+                return await self._answered(request, headers)
         except TimeoutError:
             raise Lost(Loss.TIMEOUT, f"no complete answer within {within:.3g} s") from None
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise Lost(Loss.CONNECT, f"no connection: {str(error) or type(error).__name__}") from None
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
+
+    async def _answered(self, request: Request, headers: dict[str, str]) -> Answer:
+        try:
+            return await self._exchange(request, headers)
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError, ValueError) as error:
             # Their text may hold the header at fault, and with it the token.
             raise NotConfigured(
                 f"the request cannot be written ({type(error).__name__}): check URL, tokens and header values",
                 attempt=_unsent(request),
             ) from None
-        except httpx.HTTPError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
+            raise Lost(Loss.CONNECT, f"no connection: {str(error) or type(error).__name__}") from None
+        except (aiohttp.ClientError, OSError) as error:
             raise Lost(Loss.BROKEN, f"the connection broke ({type(error).__name__})") from None
 
     async def _exchange(self, request: Request, headers: dict[str, str]) -> Answer:
-        content = None
+        url = URL(request.target, encoded=True)  # as it was written: nothing in it is quoted once more
+        content: bytes | None = None
         if request.body is not None:
             content = orjson.dumps(request.body)
             headers["Content-Type"] = "application/json"
-        async with self._client.stream(
-            request.method, request.target, headers=headers, content=content, data=request.form
+        elif request.form is not None:
+            content = urlencode(request.form).encode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        for value in headers.values():
+            value.encode("ascii")  # what else it may hold, servers read as they like
+        if "Authorization" in headers:
+            url = url.with_user(None)  # the token says who calls
+        session = self._session(url)
+        async with session.request(
+            request.method, url, headers=headers, data=content, allow_redirects=False
         ) as response:
             body, cut = await _read(response)
-            return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body, cut)
+            return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, body, cut)
+
+    def _session(self, url: URL) -> aiohttp.ClientSession:
+        proxied = url.host not in _HERE
+        session = self._sessions.get(proxied)
+        if session is None:
+            session = self._sessions[proxied] = aiohttp.ClientSession(
+                # The number of requests is bounded by the caller.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=_trusted()),
+                # Only for opening a connection. All else is under the total timeout of ``exchange``: a limit per read
+                # never ends an answer that trickles.
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
+                headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "norce-pipeline"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # Nothing packed was asked for, and a small packed answer can be huge.
+                auto_decompress=False,
+                trust_env=proxied,
+            )
+        return session
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """The certificate authorities, read once per process: that takes a while, and every client needs them."""
-    return httpx.create_ssl_context()
+    """The certificate authorities, read once per process: that takes a while, and every client needs them.
+
+    Those of ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` if one is set.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or folder:
+        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+    return ssl.create_default_context(cafile=certifi.where())
 
 
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
-    """The body as sent. It is not unpacked: nothing packed was asked for, and a small packed answer can be huge."""
+async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > ANSWER_MAX_BYTES:
+            response.close()
             return bytes(body[:ANSWER_MAX_BYTES]), True
     return bytes(body), False
 

@@ -31,7 +31,7 @@ class QueryClient:
             settings.client_id,
             settings.client_secret.get_secret_value().strip(),
             settings.scope,
-            transport=Transport(settings.connect_timeout, connections=1),
+            transport=Transport(settings.connect_timeout),
             clock=clock,
             uniform=uniform,
             metrics=metrics,

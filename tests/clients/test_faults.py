@@ -19,7 +19,7 @@ BROKEN: list[Behaviour] = [Reset(), Reset(in_body=True)]
 @pytest.mark.parametrize("behaviour", SLOW, ids=repr)
 async def test_the_time_limit_is_for_the_whole_answer(peer: Peer, behaviour: Behaviour) -> None:
     peer.handler = lambda _: behaviour
-    async with Transport(5.0, 1) as transport:
+    async with Transport(5.0) as transport:
         started = time.monotonic()
         with pytest.raises(Lost) as caught:
             await transport.exchange(Request("Test", "GET", peer.url), within=0.2)
@@ -47,7 +47,7 @@ async def test_a_fault_that_stays_is_named(peer: Peer, behaviour: Behaviour) -> 
 
 async def test_calls_given_up_leave_no_connection_taken(peer: Peer) -> None:
     peer.handler = lambda received: Reply(200, b"fine") if received.path == "/fine" else Hang()
-    async with Transport(5.0, 2) as transport:
+    async with Transport(5.0) as transport:
         gone = [transport.exchange(Request("Test", "GET", peer.url), within=0.02) for _ in range(50)]
         assert all(isinstance(one, Lost) for one in await asyncio.gather(*gone, return_exceptions=True))
         answer = await transport.exchange(Request("Test", "GET", f"{peer.url}/fine"), within=5.0)
@@ -56,7 +56,7 @@ async def test_calls_given_up_leave_no_connection_taken(peer: Peer) -> None:
 
 async def test_a_cancelled_call_leaves_no_connection_taken(peer: Peer) -> None:
     peer.script(Hang(), Hang())
-    async with Transport(5.0, 1) as transport:
+    async with Transport(5.0) as transport:
         for _ in range(2):
             task = asyncio.create_task(transport.exchange(Request("Test", "GET", peer.url), within=5.0))
             await until(lambda: peer.in_flight)
@@ -80,7 +80,7 @@ async def test_nobody_listening_is_named(clock: PatientClock, peer: Peer) -> Non
 
 async def test_an_answer_is_read_up_to_its_limit(peer: Peer) -> None:
     peer.script(Reply(200, b"a" * (ANSWER_MAX_BYTES + 100_000)), Reply(200, b"fine"))
-    async with Transport(5.0, 1) as transport:
+    async with Transport(5.0) as transport:
         answer = await transport.exchange(Request("Test", "GET", peer.url), within=10.0)
         assert (len(answer.body), answer.cut) == (ANSWER_MAX_BYTES, True)
         with pytest.raises(ValueError, match="longer than"):
@@ -91,7 +91,7 @@ async def test_an_answer_is_read_up_to_its_limit(peer: Peer) -> None:
 async def test_a_packed_answer_is_not_unpacked(peer: Peer) -> None:
     bomb = gzip.compress(b"0" * 50_000_000)
     peer.script(Reply(200, bomb, {"content-encoding": "gzip"}))
-    async with Transport(5.0, 1) as transport:
+    async with Transport(5.0) as transport:
         answer = await transport.exchange(Request("Test", "GET", peer.url), within=10.0)
     assert answer.body == bomb
     assert peer.received[0].headers["accept-encoding"] == "identity"
@@ -118,5 +118,5 @@ async def test_a_token_that_cannot_be_sent_is_a_setting_to_correct(peer: Peer, t
 
 async def test_a_proxy_is_not_asked_for_this_machine(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    async with Transport(5.0, 1) as transport:
+    async with Transport(5.0) as transport:
         assert (await transport.exchange(Request("Test", "GET", peer.url), within=5.0)).status == 200

@@ -40,7 +40,7 @@ def credentials_for(peer: Peer, clock: PatientClock, **options: Any) -> ClientCr
         "client",
         "s3cret & more",
         "playground",
-        transport=Transport(5.0, 1),
+        transport=Transport(5.0),
         clock=clock,
         uniform=options.pop("uniform", at_most),
         metrics=metrics(),

@@ -56,8 +56,8 @@ def test_a_call_that_these_tests_would_overlook_cannot_be_written(repository: Pa
 
     assert len(made) >= 6
     assert by_place == [("identity.py", {"form"}, ["'Token'", "'POST'", "url"])]
-    assert [path.name for path, source in sources.items() if "httpx.AsyncClient(" in source] == ["transport.py"]
-    others = re.compile(r"^\s*(?:import|from) (?:aiohttp|requests|socket|http\.client|urllib\.request)\b", re.MULTILINE)
+    assert [path.name for path, source in sources.items() if "aiohttp.ClientSession(" in source] == ["transport.py"]
+    others = re.compile(r"^\s*(?:import|from) (?:httpx|requests|socket|http\.client|urllib\.request)\b", re.MULTILINE)
     assert [path.name for path, source in sources.items() if others.search(source)] == []
 
 

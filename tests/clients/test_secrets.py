@@ -74,5 +74,5 @@ async def test_no_secret_gets_out(
 def test_one_module_alone_knows_the_http_library() -> None:
     connectors = Path(__file__).resolve().parents[2] / "connectors"
     rooms = [connectors / room for room in ("norce", "connect", "checkout", "query")]
-    knowing = [path.name for room in rooms for path in room.glob("*.py") if "import httpx" in path.read_text()]
+    knowing = [path.name for room in rooms for path in room.glob("*.py") if "import aiohttp" in path.read_text()]
     assert knowing == ["transport.py"]

@@ -20,7 +20,7 @@ SECRET = "planted-token"
 async def call(peer: Peer, within: float = 5.0, **changes: Any) -> None:
     url = peer.url.replace("://", "://planted-user:planted-password@")
     request = Request("FindOrders", "GET", f"{url}/orders", query={"filter": "planted-filter"}, **changes)
-    async with Transport(1.0, 1) as transport:
+    async with Transport(1.0) as transport:
         await transport.exchange(request, within=within, token=Token(SECRET))
 
 
@@ -57,7 +57,7 @@ async def test_a_failed_call_is_named_by_its_kind_alone(peer: Peer, behaviour: A
 
 async def test_an_address_that_is_none_is_named_as_such_also_while_tracing() -> None:
     with traced() as spans:
-        async with Transport(1.0, 1) as transport:
+        async with Transport(1.0) as transport:
             with pytest.raises(NotConfigured):
                 await transport.exchange(Request("FindOrders", "GET", "http://127.0.0.1:port/"), within=1.0)
     (made,) = spans.get_finished_spans()
