@@ -39,7 +39,7 @@ async def test_each_attempt_is_kept_with_the_answer_that_it_got(peer: Peer, cloc
         (429, "Norce answered 429", ""),
         (200, "", ""),
     ], "a good answer may hold a buyer's data"
-    assert [made.at - START for made in log] == [0.0, 0.5, 7.5], "when each was sent"
+    assert [made.at - START for made in log] == [0.0, 0.5, 8.0], "when each was sent"
     assert {(made.api, made.operation) for made in log} == {("connect", "Test")}
     assert (log.made, log.left_out) == (3, 0)
 
