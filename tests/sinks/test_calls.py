@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from connectors.norce import CallLog, MadeCall, Rejected, Unauthorized
+from connectors.norce import CallLog, MadeCall, Rejected, Unaddressable, Unauthorized
 from connectors.norce.calls import FIRST, LAST
 from pipeline import topics
 from pipeline.calls import UpdateCalls
@@ -38,6 +38,9 @@ class Sink:
     def __init__(self, deliver: Deliver[ConnectUpdate], sent: Sent | None) -> None:
         self.steps: list[Step] = []
         self.conf = SimpleNamespace(id="norce-sink-connect")
+        self.writing = asyncio.Event()
+        self.broker_answers = asyncio.Event()
+        self.broker_answers.set()
         self._deliver = deliver
         self._sent = sent
 
@@ -47,6 +50,8 @@ class Sink:
     async def write(self, slices: Any, steps: Mapping[int, Step]) -> bool:
         assert list(steps) == [PARTITION]
         self.steps += steps.values()
+        self.writing.set()
+        await self.broker_answers.wait()
         return True
 
     @asynccontextmanager
@@ -138,6 +143,10 @@ async def test_an_update_that_norce_was_not_called_for_has_no_record_of_calls() 
     await sink.run()
     (step,) = sink.steps
     assert set(step.outputs) == {topics.LEDGER}
+    sink = Sink(calling(error=Unaddressable("no reference that Connect takes")), None)
+    await sink.run()
+    (step,) = sink.steps
+    assert set(step.outputs) == {topics.DEAD_LETTERS, topics.LEDGER}
 
 
 async def test_of_an_outage_the_first_and_the_last_calls_are_written_and_the_others_counted() -> None:
@@ -178,3 +187,16 @@ async def test_what_was_called_before_partitions_are_given_up_is_not_forgotten()
     assert set(step.outputs) == {topics.CALLS}
     (said,) = sink.sent(topics.CALLS)
     assert (said["outcome"], [call["status"] for call in said["calls"]]) == (None, [503])
+
+
+async def test_calls_whose_writing_is_under_way_when_partitions_are_given_up_are_written_once() -> None:
+    sink = Sink(calling(TAKEN), None)
+    sink.broker_answers.clear()
+    async with sink.lanes() as lanes:
+        await sink.writing.wait()
+        giving_up = asyncio.create_task(lanes.give_up(0.01))
+        await asyncio.wait({giving_up}, timeout=0.1)
+        assert not giving_up.done()
+        sink.broker_answers.set()
+        await giving_up
+    assert [said["outcome"] for said in sink.sent(topics.CALLS)] == ["delivered"]
