@@ -54,7 +54,6 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
             await made.start("simulator")
             await made.until_done()
             await _trouble(made)
-            await made.until_done()
             yield made
         finally:
             await made.stack.stop()
@@ -64,9 +63,13 @@ async def _trouble(system: System) -> None:
     body = {**TROUBLED, "merchant": "merchant-103", "channel": "channel-1032"}
     answer = await system.client.post(f"{system.stack.url('simulator')}/simulator/orders", json=body)
     assert answer.is_success, answer.text
+    named = {"ClientId": 103, "ApplicationId": 1032, "ClientOrderRef": "990077"}
+    await system.post("orderconfirmedevent", **named, OrderId=990077, OrderNo="SO990077", Source="WEB")
+    await system.until_done()
     await system.knobs(script=[{**each, "order": TROUBLED["client_order_ref"]} for each in TROUBLE])
-    named = {"ClientId": 103, "ApplicationId": 1032, "ClientOrderRef": "990077", "ErpOrderNo": "SO990077"}
-    await system.post("orderpaymentreceivedevent", **named, PaymentCode="990077", Amount=12.5, CurrencyCode="SEK")
+    paid = {"ErpOrderNo": "SO990077", "PaymentCode": "990077", "Amount": 12.5, "CurrencyCode": "SEK"}
+    await system.post("orderpaymentreceivedevent", **named, **paid)
+    await system.until_done()
 
 
 class Api:
