@@ -124,6 +124,7 @@ def accesses() -> list[Access]:
                 (
                     topics.ALERTS,
                     topics.UPDATES,
+                    topics.CALLS,
                     topics.LEDGER,
                     topics.DEAD_LETTERS,
                     topics.RESOLUTIONS,
@@ -154,7 +155,11 @@ def accesses() -> list[Access]:
 
 def _sink(user: str, group: str) -> Access:
     return _stateful(
-        user, group, topics.SINK_TABLES, reads=[topics.UPDATES], writes=[topics.DEAD_LETTERS, topics.LEDGER]
+        user,
+        group,
+        topics.SINK_TABLES,
+        reads=[topics.UPDATES],
+        writes=[topics.CALLS, topics.DEAD_LETTERS, topics.LEDGER],
     )
 
 

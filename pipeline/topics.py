@@ -43,6 +43,7 @@ LOOKUPS: Mapping[str, str] = {
 }
 """The topic of the answers about each kind of thing. One each: keys of different kinds can be the same text."""
 UPDATES = "norce.updates"
+CALLS = "norce.calls"
 QUARANTINE = "norce.quarantine"
 QUARANTINE_RETRIES = "norce.quarantine.retries"
 DEAD_LETTERS = "norce.dead-letters"
@@ -274,6 +275,12 @@ PUBLIC: tuple[TopicSpec, ...] = (
         key="ClientId:ApplicationId:ClientOrderRef",
         value="derived update, JSON",
         retention=timedelta(days=30),
+    ),
+    _bodies(
+        name=CALLS,
+        purpose="every call to Norce for an update, with its answer",
+        key="ClientId:ApplicationId:ClientOrderRef",
+        value="calls of an update, JSON",
     ),
     _bodies(
         name=DEAD_LETTERS,

@@ -1,6 +1,7 @@
 """What the clients of Norce's APIs share: calls, tokens, limits and errors."""
 
 from connectors.norce.api import NorceApi
+from connectors.norce.calls import CallLog, MadeCall
 from connectors.norce.clock import Clock, SystemClock
 from connectors.norce.errors import (
     Attempt,
@@ -34,11 +35,13 @@ __all__ = [
     "Answer",
     "Attempt",
     "Away",
+    "CallLog",
     "CircuitOpen",
     "ClientCredentials",
     "Clock",
     "Credentials",
     "Limits",
+    "MadeCall",
     "NoChannel",
     "NorceApi",
     "NorceError",

@@ -17,6 +17,7 @@ from aiolimiter import AsyncLimiter
 
 from connectors.norce.backoff import Backoff, Uniform
 from connectors.norce.breaker import Breaker, Shut, State
+from connectors.norce.calls import MadeCall
 from connectors.norce.clock import Clock, SystemClock
 from connectors.norce.errors import (
     Attempt,
@@ -32,7 +33,7 @@ from connectors.norce.metrics import NorceMetrics, default_metrics
 from connectors.norce.patience import Account, Patience
 from connectors.norce.tokens import Credentials
 from connectors.norce.transport import Answer, Lost, Request, Token, Transport
-from connectors.norce.verdicts import Repeat, TokenRejected, judge, not_answered
+from connectors.norce.verdicts import Repeat, TokenRejected, cut_off, judge, not_answered
 
 WORTHWHILE = 0.1
 """Share of the attempt timeout that must be left before the deadline for another attempt to be made."""
@@ -180,31 +181,39 @@ class NorceApi:
             request = await call.refresh(call.request) if call.refresh else call.request
             with self._breaker.admit() as permit:
                 account.attempts += 1
-                started = self._clock.monotonic()
+                at, started = self._clock.wall(), self._clock.monotonic()
+                status, failed = None, None
                 try:
-                    value = await self._exchange(request, call, token, within)
+                    status, value = await self._exchange(request, call, token, within)
                 except Repeat as repeat:
+                    failed = repeat.attempt
                     permit.failed() if repeat.down else permit.answered()
                     if repeat.retry_after:
                         self._breaker.hold(repeat.retry_after)
                     raise
-                except (TokenRejected, Rejected):
+                except asyncio.CancelledError:
+                    failed = cut_off(request)
+                    raise
+                except (TokenRejected, Rejected) as refused:
+                    failed = refused.attempt
                     permit.answered()
                     raise
                 finally:
                     spent = self._clock.monotonic() - started
                     account.tried += spent
                     self._metrics.attempt_seconds.labels(self.name, request.operation).observe(spent)
+                    if account.calls is not None and (status or failed):
+                        account.calls.add(_made(at, self.name, request.operation, status, failed, spent))
                 permit.answered()
                 return value
 
-    async def _exchange(self, request: Request, call: _Call[T], token: Token, within: float) -> T:
+    async def _exchange(self, request: Request, call: _Call[T], token: Token, within: float) -> tuple[int, T]:
         try:
             with self._metrics.in_flight.labels(self.name).track_inprogress():
                 answer = await self._transport.exchange(request, within=within, token=token)
         except Lost as lost:
             raise not_answered(request, lost) from None
-        return judge(request, answer, token, call.read, call.accept, self._clock.wall())
+        return answer.status, judge(request, answer, token, call.read, call.accept, self._clock.wall())
 
     async def _pause_after(self, request: Request, repeat: Repeat, account: Account) -> None:
         account.failed(None if repeat.final else self._breaker.answers)
@@ -257,3 +266,9 @@ class NorceApi:
     def _breaker_changed(self, state: State) -> None:
         self._metrics.breaker_state.labels(self.name).set(state.value)
         log.warning("norce_breaker_changed", api=self.name, state=state.name.lower())
+
+
+def _made(at: float, api: str, operation: str, status: int | None, failed: Attempt | None, spent: float) -> MadeCall:
+    if failed is None:
+        return MadeCall(at, api, operation, status, "", "", spent)
+    return MadeCall(at, api, operation, failed.status, failed.reason, failed.answer, spent)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from connectors.norce.calls import CallLog
 from connectors.norce.clock import Clock, SystemClock
 from connectors.norce.errors import Away, Outcome
 
@@ -24,6 +25,8 @@ class Account:
     """One update's tries at one API."""
 
     limit: float
+    calls: CallLog | None = None
+    """Where its attempts are noted, if anywhere."""
     tried: float = 0.0
     failures: int = 0
     attempts: int = 0
@@ -59,22 +62,24 @@ class Patience:
     """One update's patience with Norce; hand the same object to every call that is made for it.
 
     ``limit`` is the deadline: seconds of trying, that is of attempts and of the waits between them. Waiting in line
-    (for the rate limit, a free slot, a closed circuit) is not trying.
+    (for the rate limit, a free slot, a closed circuit) is not trying. Every attempt is noted in ``calls``, if given.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, calls: CallLog | None = None) -> None:
         self._limit = limit
+        self._calls = calls
         self._accounts: dict[str, Account] = {}
 
     def account(self, api: str) -> Account:
         """The tries at one API."""
-        return self._accounts.setdefault(api, Account(self._limit))
+        return self._accounts.setdefault(api, Account(self._limit, self._calls))
 
 
 async def persist(
     operation: Callable[[Patience], Awaitable[T]],
     limit: float,
     *,
+    calls: CallLog | None = None,
     outage_limit: float | None = None,
     clock: Clock | None = None,
 ) -> T:
@@ -86,13 +91,14 @@ async def persist(
 
     Args:
         limit: the deadline in seconds, see ``Patience``.
+        calls: where every attempt of every round is noted.
         outage_limit: seconds after which the last error is raised all the same; None: never.
 
     Raises:
         NorceError: with an outcome other than retry, or, after ``outage_limit``, the last one.
     """
     clock = clock or SystemClock()
-    patience = Patience(limit)
+    patience = Patience(limit, calls)
     started = clock.monotonic()
     while True:
         try:

@@ -55,6 +55,11 @@ def not_answered(request: Request, lost: Lost) -> Repeat:
     return Repeat(lost.loss, _attempt(request, lost.reason))
 
 
+def cut_off(request: Request) -> Attempt:
+    """A request that this process did not wait for any longer, because it stops."""
+    return _attempt(request, "cut off before there was an answer: this process stopped, or gave the update away")
+
+
 def judge(
     request: Request,
     answer: Answer,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import topics
+from pipeline.calls import UpdateCalls
 from pipeline.contracts import headers
 from pipeline.contracts.alerts import alert_kinds
 from pipeline.contracts.keys import EVENT_KEYS, SUBSCRIPTION_KEYS, key_schema
@@ -88,6 +89,7 @@ RECORDS: Mapping[str, tuple[type, ...]] = {
     **{topics.LOOKUPS[kind]: (record,) for kind, record in ANSWERS.items()},
     topics.UPDATES: (ConnectUpdate, CheckoutUpdate),
     topics.QUARANTINE_RETRIES: (Retry,),
+    topics.CALLS: (UpdateCalls,),
     topics.DEAD_LETTERS: (DeadLetter,),
     topics.RESOLUTIONS: (Resolution,),
     topics.LEDGER: (LedgerEntry,),

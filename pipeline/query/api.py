@@ -75,7 +75,7 @@ def router(things: Things, kafka: KafkaSettings, groups: Groups) -> APIRouter:
 
     @routes.get("/orders/{key:path}/timeline", summary="All that happened to an order")
     async def order_timeline(key: KeyPath) -> body.TimelineBody:
-        """Each delivery of each fact, duplicates, updates, what came of every call to Norce, alerts."""
+        """Each delivery of each fact, duplicates, updates, every call to Norce with its answer, alerts."""
         thing = await things.get(KINDS_BY_TABLE["orders"], key)
         async with reading:
             found = await asyncio.to_thread(timeline, thing, kafka, groups)

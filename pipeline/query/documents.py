@@ -81,7 +81,18 @@ class EntryBody(BaseModel):
     """One thing that happened."""
 
     at: Time
-    what: Literal["fact", "duplicate", "lookup", "update", "call", "not_sent", "alert", "dead_letter", "resolution"]
+    what: Literal[
+        "fact",
+        "duplicate",
+        "lookup",
+        "update",
+        "call",
+        "outcome",
+        "not_sent",
+        "alert",
+        "dead_letter",
+        "resolution",
+    ]
     title: str
     text: str
     details: dict[str, Any]

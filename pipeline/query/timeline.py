@@ -1,8 +1,8 @@
 """What happened to one order, from Norce's first event to the last call to Norce.
 
 Facts come from the order's state. What followed from them is read from the topics, of the order's partition alone and
-from the time of its first event on: updates, what each sink did about them, dead letters, alerts. Those topics keep
-records for a limited time; facts stay.
+from the time of its first event on: updates, every call that was made for them, how they ended, dead letters, alerts.
+Those topics keep records for a limited time; facts stay.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 import orjson
 
+from connectors.norce.calls import FIRST
 from pipeline import topics
 from pipeline.audit.reading import Place, Reader, Span, reader
 from pipeline.audit.snapshot import MARGIN, TARGETS, Groups
-from pipeline.dead_letters.masking import masked
+from pipeline.calls import UpdateCalls, decode_calls
 from pipeline.domain import ConnectUpdate, UnreadableUpdate, decode_update, holdings
 from pipeline.domain.facts import AnyFact, PaymentReceived
 from pipeline.domain.state import State
@@ -55,7 +56,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     what: str
-    """fact, duplicate, lookup, update, call, not_sent, alert, dead_letter or resolution."""
+    """fact, duplicate, lookup, update, call, outcome, not_sent, alert, dead_letter or resolution."""
     title: str
     text: str
     details: dict[str, Any]
@@ -139,7 +140,7 @@ def _parked(thing: Thing) -> Iterator[Entry]:
 
 def _spans(source: Reader, partition: int, first: str | None) -> list[Span]:
     """What to read: of topics that delete, only what is not older than the order; of the alerts, which compact, all."""
-    names = (topics.UPDATES, topics.LEDGER, topics.DEAD_LETTERS, topics.RESOLUTIONS, topics.ALERTS)
+    names = (topics.UPDATES, topics.CALLS, topics.LEDGER, topics.DEAD_LETTERS, topics.RESOLUTIONS, topics.ALERTS)
     places = [place for place in source.places(names) if place.partition == partition]
     starts: dict[Place, int | None] = {}
     if first is not None:
@@ -162,14 +163,15 @@ class _Gathering:
     ends: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     others: list[Entry] = field(default_factory=list)
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    answers: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-    """What Norce answered to an update that it refused, by target and offset."""
+    calls: dict[bytes, UpdateCalls] = field(default_factory=dict)
+    """By the bytes of their record: one that is on the topic twice, as after a move of the topic, is shown once."""
 
     def read(self, source: Reader, spans: Iterable[Span]) -> bool:
         """Whether everything was read."""
         until = time.monotonic() + MAX_SECONDS
         take = {
             topics.UPDATES: self._update,
+            topics.CALLS: self._called,
             topics.LEDGER: self._ended,
             topics.DEAD_LETTERS: self._letter,
             topics.RESOLUTIONS: self._resolution,
@@ -182,6 +184,9 @@ class _Gathering:
         return True
 
     def entries(self) -> Iterator[Entry]:
+        """Calls before ends: of the same millisecond a call comes first."""
+        for made in self.calls.values():
+            yield from _calls(made)
         for offset, (at, update) in self.updates.items():
             target = str(type(update).__struct_config__.tag)
             yield Entry(
@@ -195,14 +200,12 @@ class _Gathering:
                 end = self.ends.get((writer, offset))
                 if sink == target and end is not None:
                     ended_at, outcome = end
-                    answer = self.answers.get((target, offset), {})
-                    status = f"; the answer was {answer['status']}" if answer.get("status") else ""
                     yield Entry(
                         at=when(max(at, ended_at)),
-                        what="call" if outcome in _CALLED else "not_sent",
+                        what="outcome" if outcome in _CALLED else "not_sent",
                         title=f"{target.capitalize()}: {outcome.replace('_', ' ')}",
-                        text=_SAYS.get(outcome, "") + status,
-                        details={"target": target, "outcome": outcome, "update_id": update.id, **answer},
+                        text=_SAYS.get(outcome, ""),
+                        details={"target": target, "outcome": outcome, "update_id": update.id},
                     )
         yield from self.others
         for alert in self.alerts.values():
@@ -215,6 +218,11 @@ class _Gathering:
             except UnreadableUpdate:
                 return
             self.updates[record.offset()] = record.timestamp()[1], update
+
+    def _called(self, record: Any) -> None:
+        value = record.value()
+        if record.key() == self.key.encode() and value is not None:
+            self.calls[value] = decode_calls(value)
 
     def _ended(self, record: Any) -> None:
         """How the updates ended. The last entry about an offset stands."""
@@ -230,13 +238,6 @@ class _Gathering:
     def _letter(self, record: Any) -> None:
         letter = self._mine(record)
         if letter is not None and letter.get("stage") != "join":
-            source, attempt = letter.get("source") or {}, letter.get("attempt") or {}
-            if source.get("topic") == topics.UPDATES and attempt:
-                answer = {name: attempt.get(name) for name in ("operation", "status", "reason")}
-                self.answers[str(letter["stage"]), source["offset"]] = {
-                    **answer,
-                    "answer": masked(attempt.get("answer") or None),
-                }
             self.others.append(
                 Entry(
                     at=when(record.timestamp()[1]),
@@ -287,6 +288,32 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return " + ".join(f"{amount} {currency}" for currency, amount in value.items())
     return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def _calls(made: UpdateCalls) -> Iterator[Entry]:
+    about = {"target": made.target, "update_id": made.update_id, "version": made.version}
+    for number, call in enumerate(made.calls, start=1):
+        answered = "no answer" if call.status is None else f"answered {call.status}"
+        why = f": {call.reason}" if call.reason and call.reason != f"Norce answered {call.status}" else ""
+        yield Entry(
+            at=call.at,
+            what="call",
+            title=f"{call.api.capitalize()}: {call.operation}",
+            text=f"{answered} after {_seconds(call.milliseconds)}{why}",
+            details={**about, **msgspec.to_builtins(call)},
+        )
+        if made.left_out and number == FIRST:
+            yield Entry(
+                at=call.at,
+                what="call",
+                title=f"{made.target.capitalize()}: {made.left_out:,} more calls",
+                text="not kept: of so many calls for one update only the first and the last are",
+                details={**about, "left_out": made.left_out},
+            )
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
 def _alert(alert: dict[str, Any]) -> Iterator[Entry]:

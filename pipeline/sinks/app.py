@@ -11,7 +11,7 @@ from faust.types import StreamT
 
 from connectors.checkout import CheckoutClient
 from connectors.connect import ConnectClient
-from connectors.norce import NorceError, persist
+from connectors.norce import CallLog, NorceError, persist
 from pipeline import topics
 from pipeline.domain import CheckoutUpdate, ConnectUpdate, UnreadableUpdate, decode_update
 from pipeline.engine import Slice, SliceApp, SliceTable, StaleSlices
@@ -46,7 +46,7 @@ def make_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> SinkAp
     """An app that sends updates to Connect."""
 
     def deliver(client: ConnectClient) -> Deliver[ConnectUpdate]:
-        async def send(update: ConnectUpdate) -> UpdateOutcome:
+        async def send(update: ConnectUpdate, calls: CallLog) -> UpdateOutcome:
             infos = [{"code": info.code, "value": info.value} for info in update.content.infos]
             await persist(
                 lambda patience: client.send_order_status(
@@ -58,6 +58,7 @@ def make_connect_sink(kafka: KafkaSettings, settings: ConnectSettings) -> SinkAp
                     patience=patience,
                 ),
                 settings.deadline,
+                calls=calls,
             )
             return UpdateOutcome.DELIVERED
 
@@ -70,7 +71,7 @@ def make_checkout_sink(kafka: KafkaSettings, settings: CheckoutSettings) -> Sink
     """An app that writes updates to Checkout."""
 
     def deliver(client: CheckoutClient) -> Deliver[CheckoutUpdate]:
-        async def send(update: CheckoutUpdate) -> UpdateOutcome:
+        async def send(update: CheckoutUpdate, calls: CallLog) -> UpdateOutcome:
             channel = client.channel_for(update.client_id, update.application_id)
 
             async def write(patience: Any) -> UpdateOutcome:
@@ -80,7 +81,7 @@ def make_checkout_sink(kafka: KafkaSettings, settings: CheckoutSettings) -> Sink
                 await client.patch_attributes(channel, order.id, update.content.attributes, patience=patience)
                 return UpdateOutcome.DELIVERED
 
-            return await persist(write, settings.deadline)
+            return await persist(write, settings.deadline, calls=calls)
 
         return send
 

@@ -15,12 +15,13 @@ from typing import Any, Generic, TypeVar, cast
 
 import structlog
 
-from connectors.norce import NorceError, Outcome
+from connectors.norce import CallLog, NorceError, Outcome
 from pipeline import metrics
+from pipeline.calls import encode_calls
 from pipeline.commands import REPLAY_HEADER
 from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import CheckoutUpdate, ConnectUpdate
-from pipeline.engine import Slice, SliceLedger, SliceTable, StaleSlices
+from pipeline.engine import Outgoing, Slice, SliceLedger, SliceTable, StaleSlices
 from pipeline.ledger import UpdateOutcome
 from pipeline.sinks.memory import Sent
 from pipeline.sinks.traces import about, note_outcome
@@ -30,8 +31,8 @@ log = structlog.get_logger(__name__)
 
 
 U = TypeVar("U", ConnectUpdate, CheckoutUpdate)
-Deliver = Callable[[U], Awaitable[UpdateOutcome]]
-"""Sends an update; says how that ended if it did not fail."""
+Deliver = Callable[[U, CallLog], Awaitable[UpdateOutcome]]
+"""Sends an update and notes its calls; says how that ended if it did not fail."""
 
 
 @dataclass(eq=False, slots=True)
@@ -43,6 +44,8 @@ class _Pending(Generic[U]):
     """Id of the command that wants it sent although Norce was told the same."""
     replaced: list[U] = field(default_factory=list)
     """What it took the place of."""
+    calls: CallLog = field(default_factory=CallLog)
+    """What was called for it."""
 
 
 class Lanes(Generic[U]):
@@ -67,7 +70,7 @@ class Lanes(Generic[U]):
         self._tasks = tasks
         self._waiting: dict[bytes, _Pending[U]] = {}
         self._lanes: dict[bytes, asyncio.Task[None]] = {}
-        self._calling: set[asyncio.Task[None]] = set()
+        self._calling: dict[asyncio.Task[None], _Pending[U]] = {}
         self._left: Counter[Slice] = Counter()
         self._pending = metrics.PENDING.labels(target)
 
@@ -119,15 +122,14 @@ class Lanes(Generic[U]):
 
     async def _next(self, key: bytes) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        self._calling.add(task)
-        pending = self._waiting.pop(key)
+        pending = self._calling[task] = self._waiting.pop(key)
         try:
             with about(pending.record, pending.update.id, self._writer.group) as span:
                 result = await self._handle(key, pending)
                 note_outcome(span, result.outcome)
                 await self._end(pending, result)
         finally:
-            self._calling.discard(task)
+            del self._calling[task]
             self._pending.dec()
 
     async def _handle(self, key: bytes, pending: _Pending[U]) -> Result:
@@ -138,15 +140,29 @@ class Lanes(Generic[U]):
         if needless is not None:
             return Result(needless)
         try:
-            outcome = await self._deliver(update)
+            outcome = await self._deliver(update, pending.calls)
         except NorceError as error:
             if error.outcome is not Outcome.DEAD_LETTER:
+                await self._hand_over(pending)
                 await self._writer.flush()  # what Norce took from other lanes must not be sent again
                 raise
             log.error("update refused", target=self._target, reason=error.reason)
             letter = dead_letter(pending.record, error.reason, stage=self._target, **_told(error))
-            return Result(UpdateOutcome.DEAD, dead=letter)
-        return Result(outcome, sent=Sent.of(update, pending.replay or ("" if sent is None else sent.replay)))
+            return Result(UpdateOutcome.DEAD, dead=letter, calls=self._called(pending, UpdateOutcome.DEAD))
+        kept = Sent.of(update, pending.replay or ("" if sent is None else sent.replay))
+        return Result(outcome, sent=kept, calls=self._called(pending, outcome))
+
+    def _called(self, pending: _Pending[U], outcome: UpdateOutcome | None) -> Outgoing | None:
+        """The record of an update's calls so far, which is handed in once."""
+        calls, pending.calls = pending.calls, CallLog()
+        return encode_calls(bytes(pending.record.key), pending.update, self._target, outcome, calls)
+
+    async def _hand_over(self, pending: _Pending[U]) -> None:
+        """Write down what was called for an update that is left unfinished: its next owner knows of nothing before."""
+        calls = self._called(pending, None)
+        if calls is not None:
+            with suppress(StaleSlices):
+                await self._writer.write(pending.piece, pending.record, Result(None, calls=calls))
 
     async def _supersede(self, pending: _Pending[U]) -> None:
         """Only what the ledger says is finished: an update that nobody sends has to be written down as well."""
@@ -179,12 +195,14 @@ class Lanes(Generic[U]):
         """
         waiting, self._waiting = self._waiting, {}
         self._pending.dec(len(waiting))
-        calling = set(self._calling)
+        calling = dict(self._calling)
         idle = [task for task in self._lanes.values() if task not in calling]
         await _cancel(idle)
         if calling:
             await asyncio.wait(calling, timeout=grace)
-            await _cancel([task for task in calling if not task.done()])
+            cut_off = [task for task in calling if not task.done()]
+            await _cancel(cut_off)
+            await asyncio.gather(*(self._hand_over(calling[task]) for task in cut_off))
         await self._writer.flush()
         unfinished, self._left = list(self._left), Counter()
         self._ledger.release(unfinished)

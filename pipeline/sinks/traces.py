@@ -30,9 +30,9 @@ def about(record: Any, update_id: str, group: str) -> Iterator[Span]:
             yield span
 
 
-def note_outcome(span: Span, outcome: UpdateOutcome) -> None:
-    """Say how the update ended."""
-    if not span.is_recording():
+def note_outcome(span: Span, outcome: UpdateOutcome | None) -> None:
+    """Say how the update ended, if it has."""
+    if outcome is None or not span.is_recording():
         return
     span.set_attribute("norce.outcome", str(outcome))
     if outcome is UpdateOutcome.DEAD:

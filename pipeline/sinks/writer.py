@@ -15,11 +15,15 @@ from pipeline.sinks.memory import Sent
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an update ended, and what is to be kept of it: what Norce was told, or a dead letter."""
+    """How an update ended, and what is to be kept of it: what Norce was told or a dead letter, and the calls.
 
-    outcome: UpdateOutcome
+    ``outcome`` None: it has not, and its next owner goes on with it.
+    """
+
+    outcome: UpdateOutcome | None
     sent: Sent | None = None
     dead: Outgoing | None = None
+    calls: Outgoing | None = None
 
 
 @dataclass(slots=True)
@@ -52,7 +56,8 @@ class Writer:
         return str(self._app.conf.id)
 
     async def write(self, piece: Slice, record: Any, result: Result) -> None:
-        """Return when a result is durable: in the ledger, in the table of what was sent, in the dead letters.
+        """Return when a result is durable: in the ledger, in the table of what was sent, in the dead letters, among the
+        calls.
 
         Raises:
             StaleSlices: the partition was given up before.
@@ -100,8 +105,11 @@ class Writer:
 
     def _add(self, step: LedgerStep, entry: _Entry) -> None:
         result = entry.result
-        step.ended(entry.record, self._target, result.outcome)
+        if result.outcome is not None:
+            step.ended(entry.record, self._target, result.outcome)
         if result.sent is not None:
             step.change(self._table, bytes(entry.record.key), result.sent.encode())
         if result.dead is not None:
             step.send(topics.DEAD_LETTERS, result.dead)
+        if result.calls is not None:
+            step.send(topics.CALLS, result.calls)

@@ -18,11 +18,14 @@ OUTAGES = {
 }
 
 
-async def send(caller: Caller, path: str, clock: VirtualClock, **options: float) -> bytes:
+async def send(caller: Caller, path: str, clock: VirtualClock, outage_limit: float | None = None) -> bytes:
     """One update, tried for as long as it is not at fault."""
     request = Request("Test", "POST", f"{caller.request.url}{path}", body={})
     return await persist(
-        lambda patience: caller.api.call(request, body_of, patience=patience), DEADLINE, clock=clock, **options
+        lambda patience: caller.api.call(request, body_of, patience=patience),
+        DEADLINE,
+        outage_limit=outage_limit,
+        clock=clock,
     )
 
 

@@ -30,6 +30,18 @@ ODD_ORDER: dict[str, Any] = {
 }
 """An order made outside Norce may be called anything."""
 
+TROUBLED: dict[str, Any] = {"client_id": 103, "application_id": 1032, "client_order_ref": "990077", "order_id": 990077}
+"""An order whose update Norce takes only after it answered other things, or nothing."""
+
+TROUBLE: list[dict[str, Any]] = [
+    {"service": "connect", "kind": "answer", "status": 500, "body": '{"error": "busy", "email": "maja@example.com"}'},
+    {"service": "connect", "kind": "answer", "status": 429, "retry_after": 1},
+    {"service": "connect", "kind": "drop"},
+    {"service": "checkout", "kind": "answer", "status": 503, "operation": "GetCheckoutOrders"},
+    {"service": "checkout", "kind": "answer", "status": 500, "operation": "PatchCheckoutOrderAttributes"},
+]
+"""What happens to the first calls for it."""
+
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
@@ -41,9 +53,23 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
             await made.post("orderreceivedevent", **ODD_ORDER)
             await made.start("simulator")
             await made.until_done()
+            await _trouble(made)
             yield made
         finally:
             await made.stack.stop()
+
+
+async def _trouble(system: System) -> None:
+    body = {**TROUBLED, "merchant": "merchant-103", "channel": "channel-1032"}
+    answer = await system.client.post(f"{system.stack.url('simulator')}/simulator/orders", json=body)
+    assert answer.is_success, answer.text
+    named = {"ClientId": 103, "ApplicationId": 1032, "ClientOrderRef": "990077"}
+    await system.post("orderconfirmedevent", **named, OrderId=990077, OrderNo="SO990077", Source="WEB")
+    await system.until_done()
+    await system.knobs(script=[{**each, "order": TROUBLED["client_order_ref"]} for each in TROUBLE])
+    paid = {"ErpOrderNo": "SO990077", "PaymentCode": "990077", "Amount": 12.5, "CurrencyCode": "SEK"}
+    await system.post("orderpaymentreceivedevent", **named, **paid)
+    await system.until_done()
 
 
 class Api:

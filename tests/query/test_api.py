@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from pipeline import topics
 from pipeline.domain import KINDS
 from pipeline.events import TOPICS as EVENT_TOPICS
 from tests.pipeline.system import System
-from tests.query.conftest import ODD_ORDER, Api, newest
+from tests.query.conftest import ODD_ORDER, TROUBLE, Api, newest
 from tests.support.kafka import read_all
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -81,18 +82,18 @@ async def test_a_timeline_has_every_delivery_every_update_and_how_it_ended(syste
         what = Counter(entry["what"] for entry in timeline["entries"])
         assert what["fact"] + what["duplicate"] == deliveries[key]
         assert what["fact"] == len(orders[key]["timeline"])
-        assert what["update"] == what["call"] + what["not_sent"] == updates[key]
+        assert what["update"] == what["outcome"] + what["not_sent"] == updates[key]
         times = [entry["at"] for entry in timeline["entries"]]
         assert times == sorted(times)
         duplicates += what["duplicate"]
     assert duplicates
 
 
-async def test_what_is_called_a_call_in_a_timeline_is_one_and_a_fact_says_what_it_says(
+async def test_what_was_not_sent_is_not_said_to_have_ended_at_norce_and_a_fact_says_what_it_says(
     system: System, api: Api
 ) -> None:
     orders = await newest(system, topics.ORDERS_ENRICHED)
-    ended: dict[str, set[str]] = {"call": set(), "not_sent": set()}
+    ended: dict[str, set[str]] = {"outcome": set(), "not_sent": set()}
     for key, order in list(orders.items())[:25]:
         entries = (await api.found(f"/orders/{quote(key, safe='')}/timeline"))["entries"]
         for entry in entries:
@@ -103,11 +104,69 @@ async def test_what_is_called_a_call_in_a_timeline_is_one_and_a_fact_says_what_i
             assert f"payment {payment['payment_code']}" in facts
             assert f"{payment['amount']} {payment['currency']}" in facts
         assert order["order_no"] is None or f"order no {order['order_no']}" in facts
-    assert "delivered" in ended["call"] <= {"delivered", "no_order", "dead"}
+    assert "delivered" in ended["outcome"] <= {"delivered", "no_order", "dead"}
     assert "superseded" in ended["not_sent"] <= {"unchanged", "superseded"}
 
 
-async def test_a_call_of_the_timeline_says_what_norce_was_told(system: System, api: Api) -> None:
+async def test_a_timeline_has_every_call_that_norce_got_for_the_order_with_its_answer(system: System, api: Api) -> None:
+    """As the simulated Norce counted them, with the failures that it drew."""
+    got: dict[tuple[str, str], Counter[int | None]] = {}
+    for service in ("connect", "checkout"):
+        calls = await system.calls(service)
+        assert len(calls) < 1000, "all of them"
+        for call in calls:
+            if call["order"] is not None:  # one that this service knows
+                answered = call["status"] if call["fault"] in (None, "answer") else None
+                got.setdefault((service, call["order"]), Counter())[answered] += 1
+    seen: Counter[int | None] = Counter()
+    for key, order in (await newest(system, topics.ORDERS_ENRICHED)).items():
+        entries = (await api.found(f"/orders/{quote(key, safe='')}/timeline"))["entries"]
+        made = [entry["details"] for entry in entries if entry["what"] == "call"]
+        for service in ("connect", "checkout"):
+            shown = Counter(call["status"] for call in made if call["api"] == service)
+            assert (service, order["client_order_ref"]) not in got or shown == got[service, order["client_order_ref"]]
+            seen += shown
+    assert seen[200] > sum(seen.values()) / 2
+    assert {429, 500, 503, None} <= seen.keys()
+
+
+async def test_a_timeline_shows_each_call_that_failed_with_its_answer_and_the_one_that_did_not(
+    system: System, api: Api
+) -> None:
+    entries = (await api.found("/orders/103:1032:990077/timeline"))["entries"]
+    calls: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for entry in entries:
+        if entry["what"] == "call" and entry["details"]["api"] != "query":
+            calls.setdefault((entry["details"]["target"], entry["details"]["update_id"]), []).append(entry)
+    troubled: dict[str, list[dict[str, Any]]] = {}
+    for target in ("connect", "checkout"):
+        scripted = [each.get("status") for each in TROUBLE if each["service"] == target]
+        ((update_id, made),) = [
+            (update_id, made)
+            for (told, update_id), made in calls.items()
+            if told == target
+            and [status for e in made if (status := e["details"]["status"]) not in (200, 204)][: len(scripted)]
+            == scripted
+        ]
+        last = made[-1]["details"]
+        assert (last["status"] in (200, 204), last["reason"], last["answer"]) == (True, None, None)
+        (ended,) = [e for e in entries if e["what"] == "outcome" and e["details"]["update_id"] == update_id]
+        assert ended["title"] == f"{target.capitalize()}: delivered"
+        times = [entry["at"] for entry in made]
+        assert [*times, ended["at"]] == sorted([*times, ended["at"]])
+        troubled[target] = made
+    first, second, third = troubled["connect"][:3]
+    assert first["text"].startswith("answered 500 after ")
+    assert first["details"]["answer"] == {"error": "busy", "email": "***"}
+    assert second["details"]["answer"] is None
+    assert "no answer after" in third["text"]
+    assert "connection broke" in third["text"]
+    waited = datetime.fromisoformat(third["at"]) - datetime.fromisoformat(second["at"])
+    assert waited >= timedelta(seconds=1), "as the second answer asked for"
+    assert "maja" not in str(entries)
+
+
+async def test_an_end_in_the_timeline_says_what_norce_was_told(system: System, api: Api) -> None:
     orders = await newest(system, topics.ORDERS_ENRICHED)
     key = next(key for key, order in orders.items() if order["payments"] and "/" not in key)
     entries = (await api.found(f"/orders/{key}/timeline"))["entries"]

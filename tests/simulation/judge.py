@@ -98,6 +98,7 @@ class Judge:
     def end(self) -> Iterator[str]:
         """What is wrong when nothing is left to do."""
         yield from self._orders()
+        yield from self._calls()
         yield from self._groups()
         yield from self._alerts()
         yield from self._tables()
@@ -126,6 +127,17 @@ class Judge:
             held = self._world.norce.held.get(place)
             if (held is None or _content(held) != update["content"]) and update["id"] not in buried:
                 yield f"{place}: Norce holds {None if held is None else told(held)}, not version {update['version']}"
+
+    def _calls(self) -> Iterator[str]:
+        """Of every update that ended at Norce the calls are known that led to its end."""
+        told = [json.loads(record.value or b"") for record in self._world.brokers.all(topics.CALLS)]
+        known = {each["update_id"] for each in told if each["outcome"] in ("delivered", "dead") and each["calls"]}
+        for missing in sorted((self._world.norce.ended | self._buried_updates()) - known):
+            yield f"no call is known of update {missing}"
+
+    def _buried_updates(self) -> set[str]:
+        letters = self._world.brokers.all(topics.DEAD_LETTERS)
+        return {_source(each)["id"] for each in letters if json.loads(each.value or b"")["stage"] != "join"}
 
     def _groups(self) -> Iterator[str]:
         brokers = self._world.brokers

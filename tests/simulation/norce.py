@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from connectors.norce.errors import Rejected
+from connectors.norce import CallLog, MadeCall, Rejected
 from pipeline import topics
 from pipeline.domain import decode_update
 from pipeline.ledger import UpdateOutcome
@@ -35,19 +35,23 @@ class Norce:
         self._in_flight: dict[Place, Process] = {}
         self._takers: dict[Place, tuple[Process, int]] = {}
         """Whose call was taken last, and in which of its assignments."""
+        self.ended: set[str] = set()
+        """Ids of the updates whose success a sink has written down."""
         self._updates: dict[str, Any] = {}
 
     def written_down(self, target: str, record: Record) -> None:
         """A sink wrote to its changelog that an update was taken."""
         sent = json.loads(record.value or b"{}")
         self.known[target, record.key] = self._updates[sent["id"]]
+        self.ended.add(sent["id"])
 
-    async def call(self, process: Process, target: str, key: bytes, update: Any) -> UpdateOutcome:
-        """One delivery, tried again until it is answered, as the clients do."""
+    async def call(self, process: Process, target: str, key: bytes, update: Any, calls: CallLog) -> UpdateOutcome:
+        """One delivery, tried again until it is answered, each time noted, as the clients do."""
         place = (target, key)
         self._updates[update.id] = update
         while True:
             answer = await self._attempt(process, place, update)
+            calls.add(MadeCall(0.0, target, "Send", 200 if answer == "taken" else None, answer, "", 0.0))
             if answer == "refused":
                 raise Rejected("no such order")
             if answer == "taken":

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from itertools import count
 from typing import Any, cast
 
+from connectors.norce import CallLog
 from connectors.simulator.scenario import Scenario, reordered
 from connectors.simulator.script import ScriptedEvent
 from connectors.webhook.records import RecordFactory
@@ -144,9 +145,9 @@ class World:
     def _sink(self, target: str, name: str) -> Process:
         process = self._process(name, f"norce-sink-{target}", {target: (topics.UPDATES,)}, topics.SINK_TABLES)
 
-        async def deliver(update: Any) -> Any:
+        async def deliver(update: Any, calls: CallLog) -> Any:
             key = f"{update.client_id}:{update.application_id}:{update.client_order_ref}".encode()
-            return await self.norce.call(process, target, key, update)
+            return await self.norce.call(process, target, key, update, calls)
 
         table, stream = process.tables["sent"], process.streams[target]
         process.start(_send(cast(Any, process.app), cast(Any, SINKS[target]), table, deliver, 2, cast(Any, stream)))

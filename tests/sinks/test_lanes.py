@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from connectors.norce import CallLog
 from pipeline.commands import REPLAY_HEADER
 from pipeline.domain import ConnectContent, ConnectUpdate, Info
 from pipeline.engine import SliceLedger
@@ -38,7 +39,7 @@ class Kept:
 
     def __init__(self, sent: Sent) -> None:
         self.sent = sent
-        self.ended: list[tuple[int, UpdateOutcome]] = []
+        self.ended: list[tuple[int, UpdateOutcome | None]] = []
 
     def read(self, partition: int, keys: Any) -> dict[bytes, bytes]:
         return {b"1:2:77": self.sent.encode()}
@@ -52,7 +53,7 @@ class Kept:
 async def test_what_takes_the_place_of_a_forced_update_is_sent_although_norce_was_told(forced: int) -> None:
     kept, told = Kept(Sent.of(update(1, "a"))), list[str]()
 
-    async def deliver(one: ConnectUpdate) -> UpdateOutcome:
+    async def deliver(one: ConnectUpdate, calls: CallLog) -> UpdateOutcome:
         told.append(one.id)
         return UpdateOutcome.DELIVERED
 

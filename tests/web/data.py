@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
@@ -192,10 +193,12 @@ def timeline(number: int, now: datetime) -> Json:
                 _entry(at + timedelta(seconds=1), "update", f"Update for {target.capitalize()}", content, derived)
             )
             skipped = number == REVIEWED and target == "connect" and fact["event_type"] != "OrderReceivedEvent"
-            what, outcome = ("not_sent", "unchanged") if skipped else ("call", "delivered")
+            what, outcome = ("not_sent", "unchanged") if skipped else ("outcome", "delivered")
             text = "Norce was told the same before" if skipped else "Norce took it"
-            called = {"target": target, "outcome": outcome, "update_id": update}
-            entries.append(_entry(at + timedelta(seconds=2), what, f"{target.capitalize()}: {outcome}", text, called))
+            if not skipped:
+                entries += _calls(at + timedelta(seconds=2), derived, failed=number == REVIEWED and version == 1)
+            ended = {"target": target, "outcome": outcome, "update_id": update}
+            entries.append(_entry(at + timedelta(seconds=3), what, f"{target.capitalize()}: {outcome}", text, ended))
     for payment in record["payments"]:
         at = datetime.fromisoformat(payment["first_received_at"])
         text = f"{payment['amount']} {payment['currency']} by {payment['payment_method']}"
@@ -205,6 +208,23 @@ def timeline(number: int, now: datetime) -> Json:
         at = datetime.fromisoformat(record["last_changed_at"]) + timedelta(minutes=1)
         entries.append(_entry(at, "alert", "Alert opened: delivered before confirmed", "", {"severity": "warning"}))
     return {"key": order_key(number), "entries": sorted(entries, key=lambda entry: str(entry["at"])), "complete": True}
+
+
+OPERATIONS = {"connect": "SendOrderStatus", "checkout": "PatchAttributes"}
+
+
+def _calls(at: datetime, derived: Json, *, failed: bool) -> Iterator[Json]:
+    """The calls for one update: a good one, after a failed one if so."""
+    target = derived["target"]
+    title = f"{target.capitalize()}: {OPERATIONS[target]}"
+    call = {"at": rfc3339(at), "api": target, "operation": OPERATIONS[target]}
+    if failed:
+        problem = {"status": 503, "reason": "Norce answered 503", "answer": {"message": "try again"}}
+        details = {**derived, **call, **problem, "milliseconds": 31}
+        yield _entry(at, "call", title, "answered 503 after 31 ms", details)
+    later = at + timedelta(milliseconds=560 if failed else 0)
+    good = {"at": rfc3339(later), "status": 200, "reason": None, "answer": None, "milliseconds": 18}
+    yield _entry(later, "call", title, "answered 200 after 18 ms", {**derived, **call, **good})
 
 
 def _entry(at: datetime, what: str, title: str, text: str, details: Json) -> Json:

@@ -77,6 +77,7 @@ export const ENTRIES = {
   duplicate: ["Duplicate", "copies"],
   update: ["Update", "pen"],
   call: ["Call", "send"],
+  outcome: ["Outcome", "check"],
   not_sent: ["Not sent", "skip"],
   alert: ["Alert", "bell"],
   dead_letter: ["Dead letter", "stop"],

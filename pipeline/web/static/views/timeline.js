@@ -52,10 +52,16 @@ function titleOf(title) {
   return /(Event|Notification)$/.test(title) ? eventWords(title) : title;
 }
 
+/** A call is as good as its answer, an end as good as itself. */
+function toneOf({ what, details }) {
+  if (what === "call" && details?.operation) return details.reason ? "bad" : "good";
+  return what === "outcome" ? (TONES[details?.outcome] ?? "") : "";
+}
+
 function Entry({ entry, newDay }) {
   const [name, icon] = meaning(ENTRIES, entry.what, words);
   const details = Object.keys(entry.details ?? {}).length > 0;
-  const tone = entry.what === "call" ? (TONES[entry.details?.outcome] ?? "") : "";
+  const tone = toneOf(entry);
   const title = titleOf(entry.title);
   const said = title.startsWith(name); // as in "Update for Connect"
   return html`
