@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
-import sys
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from tests.docs.markdown import blocks, commands
 from tests.pipeline.system import System
 from tests.query.conftest import Api, newest
 from tests.support.kafka import until
+from tests.support.terminal import typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -55,8 +54,16 @@ LOOKS = {
     "norce-pipeline topics create": "present  norce.updates",
 }
 """Commands on the page to a part of what they say."""
-LONG = {line for line in LOOKS if line.split()[1] in ("audit", "replay", "quarantine")}
-"""Those that may read long, and show a bar on the terminal."""
+LONG = ("audit", "dead-letters", "quarantine", "reconcile", "replay")
+"""What may read or wait for long, and shows a bar on the terminal."""
+
+
+async def given(system: System, line: str) -> tuple[int | None, str]:
+    """Exit code of a command, and what it said and drew."""
+    done = await typed(line, system.stack.environment)
+    told = done.out + done.drawn
+    assert "━" in done.drawn or line.split()[1] not in LONG, f"{line} does not show how far it is: {told}"
+    return done.code, told
 
 
 @pytest.mark.parametrize("line", LOOKS)
@@ -70,36 +77,8 @@ async def test_a_command_on_the_pages_that_changes_nothing_runs_as_it_stands(
     pages = ("docs/operating.md", "docs/data.md")
     written = {" ".join(words): shlex.join(words) for page in pages for words in commands(page)}
     here = written[line].replace("SO11000045", number).replace("3:1042", place)
-    code, told = await typed(system, here)
+    code, told = await given(system, here)
     assert (code, LOOKS[line] in told) == (0, True), f"{here}: {code} {told}"
-    assert "━" in told or line not in LONG, f"{here} does not show how far it is: {told}"
-
-
-async def typed(system: System, line: str) -> tuple[int | None, str]:
-    """Exit code and output of a command whose standard error is a terminal; it is told yes if it asks."""
-    terminal, behind = os.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.cli", *shlex.split(line)[1:]),
-        env={**system.stack.environment, "TERM": "xterm-256color"},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=behind,
-    )
-    os.close(behind)
-    drawn = asyncio.create_task(asyncio.to_thread(all_of, terminal))
-    out, _ = await asyncio.wait_for(process.communicate(b"y\n"), 120)
-    return process.returncode, out.decode() + await drawn
-
-
-def all_of(terminal: int) -> str:
-    """What is written to a terminal until nobody has it open."""
-    read = b""
-    while True:
-        try:
-            read += os.read(terminal, 65536)
-        except OSError:
-            os.close(terminal)
-            return read.decode(errors="replace")
 
 
 @pytest.mark.timeout(600)  # seconds; there are many of them, and each is a process
@@ -118,7 +97,7 @@ async def test_the_commands_on_the_page_that_act_run_as_they_stand(system: Syste
     for line, (expected, says) in ACTS.items():
         key = paid if "replay" in line else "103:1032:flooded"
         here = written[line].replace("103:1032:11000006", key).replace("3:1042", place)
-        code, told = await typed(system, here)
+        code, told = await given(system, here)
         if (code, says in told) != (expected, True):
             wrong.append((here, code, told[-300:]))
     assert wrong == []
