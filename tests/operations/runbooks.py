@@ -20,7 +20,7 @@ def commands(page: str) -> list[list[str]]:
     return [command[1:] for command in found]
 
 
-async def given(environment: Mapping[str, str], *arguments: str) -> tuple[int | None, str]:
+async def given(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
     """A command as an operator gives it at a terminal: exit code, and what it said and drew."""
     done = await typed(shlex.join(["norce-pipeline", *arguments]), environment, seconds=600)
     return done.code, done.out + done.drawn

@@ -31,7 +31,7 @@ STATEFUL = ("worker", "sink connect", "sink checkout")
 REBUILD, CREATE = commands("disaster-recovery.md")
 
 
-async def rebuild(system: System, *arguments: str) -> tuple[int | None, str]:
+async def rebuild(system: System, *arguments: str) -> tuple[int, str]:
     """The runbook's command with more arguments: exit code, and what it said."""
     return await given(system.stack.environment, *REBUILD, *arguments)
 

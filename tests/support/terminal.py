@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support.commands import run_command
+
 TERM = {"TERM": "xterm-256color"}
 
 
 class Typed(NamedTuple):
     """How a command ended, what it said, and what it drew on the terminal."""
 
-    code: int | None
+    code: int
     out: str
     drawn: str
 
@@ -28,24 +30,23 @@ async def typed(line: str, environment: Mapping[str, str], *, seconds: float = 1
     """Give a line that begins with ``norce-pipeline``, and say yes if it asks.
 
     Raises:
-        TimeoutError: it had not ended after ``seconds``, and was killed.
+        subprocess.TimeoutExpired: it had not ended after ``seconds``, and was killed.
     """
     terminal, behind = os.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.cli", *shlex.split(line)[1:]),
-        env={**environment, **TERM},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=behind,
-    )
-    os.close(behind)
     drawn = asyncio.create_task(asyncio.to_thread(all_of, terminal))
     try:
-        out, _ = await asyncio.wait_for(process.communicate(b"y\n"), seconds)
-    except TimeoutError:
-        process.kill()
-        raise
-    return Typed(process.returncode, out.decode(), await drawn)
+        done = await asyncio.to_thread(
+            run_command,
+            shlex.split(line)[1:],
+            {**environment, **TERM},
+            stdin="y\n",
+            terminal=os.ttyname(behind),
+            seconds=seconds,
+        )
+    finally:
+        os.close(behind)
+        said = await drawn
+    return Typed(done.returncode, done.stdout, said)
 
 
 def all_of(terminal: int) -> str:
