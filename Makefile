@@ -113,8 +113,9 @@ docs: $(INSTALLED_DEV) ## Build the documentation as a site into build/site; a l
 	@NO_MKDOCS_2_WARNING=1 DOCS_PAGES=$(SITE)-pages DOCS_SITE=$(SITE) $(BIN)/mkdocs build --strict
 
 .PHONY: pictures
-pictures: $(INSTALLED_DEV) ## Draw the pictures of the documentation from the code
+pictures: $(INSTALLED_DEV) ## Draw the pictures of the documentation from the code and the console (needs Chromium)
 	$(BIN)/python -m tests.docs.pictures
+	$(BIN)/python -m tests.web.pictures
 
 .PHONY: k8s-apply-check
 k8s-apply-check: $(INSTALLED_DEV) ## Let the API server of KUBECONFIG judge an overlay and change nothing (ARGS=prod)

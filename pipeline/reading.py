@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
@@ -12,13 +12,22 @@ from aiokafka.errors import KafkaConnectionError
 from pipeline.connecting import why_unreachable
 from pipeline.settings import KafkaSettings
 
+if TYPE_CHECKING:  # what draws it is not needed by processes
+    from pipeline.progress import Progress
+
 POLL_MS = 200
 
 
 async def read_to_end(
-    kafka: KafkaSettings, topic: str, partitions: Iterable[int], since: int | None = None
+    kafka: KafkaSettings,
+    topic: str,
+    partitions: Iterable[int],
+    since: int | None = None,
+    progress: Progress | None = None,
 ) -> AsyncIterator[Any]:
     """The records of a topic from its beginning, or from a time in milliseconds since 1970, to its end as of now.
+
+    ``progress`` counts offsets: how many of them a compacted topic has records at, nobody knows before.
 
     Raises:
         BrokerUnreachable, CredentialsRefused
@@ -33,11 +42,22 @@ async def read_to_end(
             for tp in tps:
                 found = places.get(tp)
                 client.seek(tp, ends[tp] if found is None else found.offset)
-        left = set(tps)
-        while left := {tp for tp in left if await client.position(tp) < ends[tp]}:
-            for records in (await client.getmany(*left, timeout_ms=POLL_MS)).values():
+        unread = await _unread(client, ends)
+        if progress is not None:
+            progress.begin(f"reading {topic}", sum(unread.values()))
+        while unread:
+            for records in (await client.getmany(*unread, timeout_ms=POLL_MS)).values():
                 for record in records:
                     yield record
+            before, unread = unread, await _unread(client, ends)
+            if progress is not None:
+                progress.advance(sum(before.values()) - sum(unread.values()))
+
+
+async def _unread(client: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    """How many offsets lie ahead in each partition that has any."""
+    ahead = {tp: end - await client.position(tp) for tp, end in ends.items()}
+    return {tp: count for tp, count in ahead.items() if count > 0}
 
 
 @asynccontextmanager

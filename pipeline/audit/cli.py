@@ -60,7 +60,7 @@ def audit(
     rights.check(kafka, "audit", [])
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with shown() as progress, run(kafka, settings_report.groups(), request, progress) as report:
+        with shown(quiet=as_json) as progress, run(kafka, settings_report.groups(), request, progress) as report:
             progress.stop()
             if as_json:
                 report.write_json()

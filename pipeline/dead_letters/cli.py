@@ -6,12 +6,11 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.status import Status as Spinner
 
 from pipeline import topics
 from pipeline.console import FAILED, Json, read, table
@@ -19,6 +18,7 @@ from pipeline.dead_letters import commanding, listing
 from pipeline.dead_letters.commanding import Done, Order
 from pipeline.dead_letters.listing import Filter, Row, Shown, Status
 from pipeline.dead_letters.resolutions import How
+from pipeline.progress import Progress, shown
 from pipeline.settings import KafkaSettings, WorkerSettings
 
 app = typer.Typer(
@@ -54,7 +54,7 @@ def list_letters(
 
     Example: norce-pipeline dead-letters list --kind order --since 2026-11-22
     """
-    found = _find(_filter(which, kind, event_type, key, stage, since))
+    _, found = _find(_filter(which, kind, event_type, key, stage, since), as_json)
     rows = found.rows if everything else listing.open_rows(found.rows)
     if as_json:
         print(json.dumps([row.json() for row in rows], indent=2))
@@ -77,7 +77,8 @@ def show(
     Example: norce-pipeline dead-letters show 103:1032:11000006
     """
     kafka, settings = _settings()
-    shown = asyncio.run(listing.show(kafka, settings.group, which, reveal=reveal))
+    with _progress(as_json) as progress:
+        shown = asyncio.run(listing.show(kafka, settings.group, which, reveal=reveal, progress=progress))
     if not shown:
         _nothing(which)
     documents = [_document(each) for each in shown]
@@ -109,7 +110,7 @@ def release(
 
     Example: norce-pipeline dead-letters release 103:1032:11000006 --reason "fixed in 1.4.2"
     """
-    kafka, rows = _chosen(which, kind, event_type, key, stage, since)
+    kafka, rows = _chosen(as_json, which, kind, event_type, key, stage, since)
     orders, refused = commanding.releases(rows, reason)
     for row in refused:
         print(f"{row.id}: {row.error}: it names no key to be folded under; it can only be dropped", file=sys.stderr)
@@ -136,7 +137,7 @@ def drop(
 
     Example: norce-pipeline dead-letters drop 103:1032:11000006 --reason "test order"
     """
-    kafka, rows = _chosen(which, kind, event_type, key, stage, since)
+    kafka, rows = _chosen(as_json, which, kind, event_type, key, stage, since)
     _give(kafka, commanding.drops(rows, reason, everything=everything), timeout, yes=yes, as_json=as_json)
 
 
@@ -163,20 +164,18 @@ def _filter(
     return Filter(kind=kind, event_type=event_type, key=key, stage=stage, since=moment, which=which)
 
 
-def _find(wanted: Filter) -> listing.Found:
+def _find(wanted: Filter, as_json: bool) -> tuple[KafkaSettings, listing.Found]:
     kafka, settings = _settings()
-    with _progress("reading the dead letters"):
-        return asyncio.run(listing.find(kafka, settings.group, wanted))
+    with _progress(as_json) as progress:
+        return kafka, asyncio.run(listing.find(kafka, settings.group, wanted, progress))
 
 
-def _chosen(*options: Any) -> tuple[KafkaSettings, list[Row]]:
+def _chosen(as_json: bool, *options: Any) -> tuple[KafkaSettings, list[Row]]:
     """The letters to do something about."""
     wanted = _filter(*options)
     if wanted == Filter():
         raise typer.BadParameter("name a letter by its id or key, or use an option that says which ones are meant")
-    kafka, settings = _settings()
-    with _progress("reading the dead letters"):
-        found = asyncio.run(listing.find(kafka, settings.group, wanted))
+    kafka, found = _find(wanted, as_json)
     rows = listing.open_rows(found.rows)
     if not rows:
         _nothing("these options" if wanted.which is None else wanted.which)
@@ -200,8 +199,9 @@ def _give(
         for order in orders:
             print(f"{order.row.id}  {order.row.kind or order.row.stage} {order.row.key}: {order.says}", file=sys.stderr)
         typer.confirm(f"Do this to {len(orders)} dead letters?", abort=True, err=True)
-    with _progress("waiting for the workers"):
-        done = asyncio.run(commanding.give(kafka, orders, timeout))
+    with _progress(as_json) as progress:
+        progress.begin("waiting for the workers", len(orders))
+        done = asyncio.run(commanding.give(kafka, orders, timeout, progress.advance))
     documents = [_outcome(one) for one in done]
     if as_json:
         print(json.dumps(documents, indent=2))
@@ -290,5 +290,6 @@ def _time(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
-def _progress(text: str) -> Spinner:
-    return Console(stderr=True).status(text)
+def _progress(as_json: bool) -> AbstractContextManager[Progress]:
+    # Seconds as a rule: a script that lists need not read of it.
+    return shown(quiet=as_json, lines=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -124,10 +124,13 @@ def user() -> str:
         return "unknown"  # a container's user has no name
 
 
-async def give(kafka: KafkaSettings, orders: Sequence[A], seconds: float) -> list[Done[A]]:
+async def give(
+    kafka: KafkaSettings, orders: Sequence[A], seconds: float, advance: Callable[[int], None] = lambda count: None
+) -> list[Done[A]]:
     """Send commands to the workers and wait until they are carried out, ``seconds`` at most.
 
-    What is not carried out by then has no final resolution; the command stands and is carried out later.
+    ``advance`` hears of each that is. What is not carried out by then has no final resolution; the command stands and
+    is carried out later.
 
     Raises:
         BrokerUnreachable
@@ -142,7 +145,7 @@ async def give(kafka: KafkaSettings, orders: Sequence[A], seconds: float) -> lis
         await _send(kafka, orders)
         try:
             async with asyncio.timeout(seconds):
-                await _follow(client, done)
+                await _follow(client, done, advance)
         except TimeoutError:
             pass
     return list(done.values())
@@ -166,7 +169,7 @@ async def _send(kafka: KafkaSettings, orders: Sequence[Addressed]) -> None:
         await producer.stop()
 
 
-async def _follow(client: AIOKafkaConsumer, done: Mapping[str, Done[Any]]) -> None:
+async def _follow(client: AIOKafkaConsumer, done: Mapping[str, Done[Any]], advance: Callable[[int], None]) -> None:
     while not all(one.final for one in done.values()):
         for records in (await client.getmany(timeout_ms=POLL_MS)).values():
             for record in records:
@@ -176,4 +179,6 @@ async def _follow(client: AIOKafkaConsumer, done: Mapping[str, Done[Any]]) -> No
                     continue
                 one = done.get(resolution.command)
                 if one is not None:
+                    before = one.final
                     one.take(resolution)
+                    advance(one.final - before)

@@ -16,6 +16,7 @@ from pipeline.dead_letters.masking import masked
 from pipeline.dead_letters.parked import HEAD, ParkedKey, Waiting, waiting_of
 from pipeline.dead_letters.resolutions import How, decode_resolution
 from pipeline.events.envelope import UnreadableEnvelope, read_envelope
+from pipeline.progress import Progress
 from pipeline.reading import read_to_end
 from pipeline.settings import KafkaSettings
 
@@ -111,17 +112,17 @@ class MalformedLetter(ValueError):
     """A record on the dead letters that is none."""
 
 
-async def find(kafka: KafkaSettings, group: str, wanted: Filter) -> Found:
-    """The letters that a filter takes.
+async def find(kafka: KafkaSettings, group: str, wanted: Filter, progress: Progress | None = None) -> Found:
+    """The letters that a filter takes; ``progress`` has a stage for each topic that is read.
 
     Raises:
         BrokerUnreachable
     """
-    heads = await _heads(kafka, group)
+    heads = await _heads(kafka, group, progress)
     newest: dict[str, Row] = {}
     cut = False
     last: dict[tuple[str, str], tuple[int, str]] = {}
-    async for record in read_to_end(kafka, topics.DEAD_LETTERS, range(kafka.partitions), wanted.since):
+    async for record in read_to_end(kafka, topics.DEAD_LETTERS, range(kafka.partitions), wanted.since, progress):
         try:
             row = _row(record.value)
         except MalformedLetter:
@@ -139,33 +140,35 @@ async def find(kafka: KafkaSettings, group: str, wanted: Filter) -> Found:
             newest[row.id] = row
         else:
             newest.pop(row.id, None)
-    settled = await _settled(kafka, newest)
+    settled = await _settled(kafka, newest, progress)
     rows = [_settle(row, heads, settled, last) for row in newest.values()]
     return Found(sorted(rows, key=_time), cut)
 
 
-async def show(kafka: KafkaSettings, group: str, which: str, *, reveal: bool) -> list[Shown]:
+async def show(
+    kafka: KafkaSettings, group: str, which: str, *, reveal: bool, progress: Progress | None = None
+) -> list[Shown]:
     """Letters in full by id or key, the newest of them. Personal data is hidden unless ``reveal``.
 
     Raises:
         BrokerUnreachable
     """
-    rows = (await find(kafka, group, Filter(which=which))).rows[-MAX_SHOWN:]
+    rows = (await find(kafka, group, Filter(which=which), progress)).rows[-MAX_SHOWN:]
     found = {row.id: Shown(row, None) for row in rows}
     if not found:
         return []
     homes = {row.partition for row in rows}  # what follows from a record is in the partition of its number
-    async for record in read_to_end(kafka, topics.DEAD_LETTERS, homes):
+    async for record in read_to_end(kafka, topics.DEAD_LETTERS, homes, None, progress):
         letter = _json(record.value)
         if letter.get("id") in found:
             found[letter["id"]].letter = letter if reveal else _hidden(letter)
-    async for record in read_to_end(kafka, topics.RESOLUTIONS, homes):
+    async for record in read_to_end(kafka, topics.RESOLUTIONS, homes, None, progress):
         resolution = _json(record.value)
         if resolution.get("letter") in found:
             found[resolution["letter"]].resolutions.append(resolution)
     for shown in found.values():
         if shown.row.status is Status.PARKED:
-            await _add_parked(kafka, group, shown)
+            await _add_parked(kafka, group, shown, progress)
     return list(found.values())
 
 
@@ -174,10 +177,10 @@ def parked_topic(group: str) -> str:
     return topics.changelog(group, topics.PARKED_TABLE)
 
 
-async def _heads(kafka: KafkaSettings, group: str) -> dict[str, ParkedKey]:
+async def _heads(kafka: KafkaSettings, group: str, progress: Progress | None) -> dict[str, ParkedKey]:
     """Every parked key by the id of the letter that it waits behind."""
     heads: dict[tuple[int, bytes], ParkedKey] = {}
-    async for record in read_to_end(kafka, parked_topic(group), range(kafka.partitions)):
+    async for record in read_to_end(kafka, parked_topic(group), range(kafka.partitions), None, progress):
         if not record.key.startswith(HEAD):
             continue
         if record.value is None:
@@ -187,11 +190,11 @@ async def _heads(kafka: KafkaSettings, group: str) -> dict[str, ParkedKey]:
     return {head.letter: head for head in heads.values()}
 
 
-async def _add_parked(kafka: KafkaSettings, group: str, shown: Shown) -> None:
+async def _add_parked(kafka: KafkaSettings, group: str, shown: Shown, progress: Progress | None) -> None:
     """The first events that wait behind a letter, from the changelog of its partition."""
     row, events = shown.row, dict[int, dict[str, Any]]()
     head: ParkedKey | None = None
-    async for record in read_to_end(kafka, parked_topic(group), [row.partition]):
+    async for record in read_to_end(kafka, parked_topic(group), [row.partition], None, progress):
         place = waiting_of(record.key)
         if place is not None and place[1:] == (row.kind, row.key):
             if record.value is None:
@@ -206,9 +209,9 @@ async def _add_parked(kafka: KafkaSettings, group: str, shown: Shown) -> None:
         shown.waits = [event for number, event in sorted(events.items()) if head.first < number < head.next]
 
 
-async def _settled(kafka: KafkaSettings, rows: Mapping[str, Row]) -> dict[str, How]:
+async def _settled(kafka: KafkaSettings, rows: Mapping[str, Row], progress: Progress | None) -> dict[str, How]:
     found: dict[str, How] = {}
-    async for record in read_to_end(kafka, topics.RESOLUTIONS, range(kafka.partitions)):
+    async for record in read_to_end(kafka, topics.RESOLUTIONS, range(kafka.partitions), None, progress):
         try:
             resolution = decode_resolution(record.value or b"")
         except msgspec.MsgspecError:

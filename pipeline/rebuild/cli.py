@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from typing import Annotated
 
 import typer
@@ -28,12 +27,14 @@ def command(
 
     Example: norce-pipeline rebuild --yes
     """
+    from pipeline.progress import shown
     from pipeline.rebuild.course import rebuild
 
     kafka, settings = read(KafkaSettings, WorkerSettings)
     if not yes:
         typer.confirm(f"Delete the changelogs of {settings.group} and read all events again?", abort=True, err=True)
-    done = asyncio.run(rebuild(kafka, settings.group, wait=wait, incomplete=incomplete))
+    with shown(quiet=as_json) as progress:
+        done = asyncio.run(rebuild(kafka, settings.group, wait=wait, incomplete=incomplete, progress=progress))
     if as_json:
         print(json.dumps({"changelogs": list(done.changelogs), "partitions": done.partitions}, indent=2))
         return
@@ -54,6 +55,7 @@ def repartition(
 
     Example: NORCE_KAFKA_PARTITIONS=24 norce-pipeline repartition --yes
     """
+    from pipeline.progress import shown
     from pipeline.rebuild.repartition import repartition as lay_out
 
     (kafka,) = load(KafkaSettings)
@@ -61,7 +63,8 @@ def repartition(
         typer.confirm(
             f"Copy and delete all topics, so that each has {kafka.partitions} partitions?", abort=True, err=True
         )
-    done = asyncio.run(lay_out(kafka, wait=wait, tell=lambda name: print(f"copying  {name}", file=sys.stderr)))
+    with shown(quiet=as_json) as progress:
+        done = asyncio.run(lay_out(kafka, wait=wait, progress=progress))
     if as_json:
         print(json.dumps({"moved": done.moved, "grown": done.grown, "emptied": done.emptied}, indent=2))
         return

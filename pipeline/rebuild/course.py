@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from pipeline import rights, topics
 from pipeline.agents.app import AGENTS
 from pipeline.connecting import BrokerError, BrokerUnreachable
 from pipeline.events import TOPICS as EVENT_TOPICS
+from pipeline.progress import Progress, Silent
 from pipeline.settings import KafkaSettings
 
 READ = tuple(dict.fromkeys(name for read in AGENTS.values() for name in read))
@@ -76,7 +77,14 @@ class Rebuilt:
     partitions: int
 
 
-async def rebuild(kafka: KafkaSettings, group: str, *, wait: float = 60.0, incomplete: bool = False) -> Rebuilt:
+async def rebuild(
+    kafka: KafkaSettings,
+    group: str,
+    *,
+    wait: float = 60.0,
+    incomplete: bool = False,
+    progress: Progress | None = None,
+) -> Rebuilt:
     """Empty the changelogs of the worker's group and let it read all events again.
 
     ``wait`` is how many seconds to wait for the last member's session to end. With ``incomplete`` events that retention
@@ -87,20 +95,28 @@ async def rebuild(kafka: KafkaSettings, group: str, *, wait: float = 60.0, incom
         TopicMissing, WrongPartitionCount, RightMissing: as well.
         RebuildRefused, BrokerUnreachable, CredentialsRefused
     """
+    progress = progress or Silent()
     specs = topics.changelogs((group, topics.WORKER_TABLES))
     await topics.check(kafka, [spec for spec in topics.PUBLIC if spec.name in READ])
     await asyncio.to_thread(rights.confirm, kafka, "rebuild")
     admin = AdminClient(kafka.librdkafka())
+    progress.begin(f"waiting until group {group} is empty", None)
     await asyncio.to_thread(until_empty, admin, kafka, group, wait)
     beginnings = await asyncio.to_thread(_beginnings, admin, kafka)
     forgotten = {name: lost for name in EVENT_TOPICS if (lost := sum(beginnings[name].values()))}
     if forgotten and not incomplete:
         raise EventsForgotten(forgotten)
     names = [spec.name for spec in specs]
-    await delete(admin, kafka, names)
+    partitions = sum(len(each) for each in beginnings.values())
+    progress.begin("deleting changelogs", len(names))
+    await delete(admin, kafka, names, progress.advance)
+    progress.begin("setting partitions back to their beginning", partitions)
     await asyncio.to_thread(_rewind, admin, kafka, group, beginnings)
+    progress.advance(partitions)
+    progress.begin("making changelogs", len(specs))
     await topics.create(kafka, specs)
-    return Rebuilt(tuple(names), sum(len(partitions) for partitions in beginnings.values()))
+    progress.advance(len(specs))
+    return Rebuilt(tuple(names), partitions)
 
 
 def until_empty(admin: AdminClient, kafka: KafkaSettings, group: str, wait: float) -> None:
@@ -135,18 +151,32 @@ def _beginnings(admin: AdminClient, kafka: KafkaSettings) -> dict[str, dict[int,
     return found
 
 
-async def delete(admin: AdminClient, kafka: KafkaSettings, names: Sequence[str]) -> None:
-    """Delete those of the topics that are there, and wait until they are gone."""
-    present = [name for name in names if name in await topics.partition_counts(kafka)]
+async def delete(
+    admin: AdminClient,
+    kafka: KafkaSettings,
+    names: Sequence[str],
+    gone: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Delete those of the topics that are there, and wait until they are; ``gone`` hears how many more are."""
+    counts = await topics.partition_counts(kafka)
+    present = {name for name in names if name in counts}
+    gone(len(names) - len(present))
     if not present:
         return
-    answers = await asyncio.to_thread(admin.delete_topics, present, request_timeout=kafka.request_timeout)
+    answers = await asyncio.to_thread(admin.delete_topics, list(present), request_timeout=kafka.request_timeout)
     for name, answer in answers.items():
         await asyncio.to_thread(result_of, kafka, f"delete topic {name}", answer)
     deadline = time.monotonic() + kafka.request_timeout
-    while set(present) & set(await topics.partition_counts(kafka)):  # else one that still goes looks like one that is
+    while True:  # else one that still goes looks like one that is there
+        left = present & set(await topics.partition_counts(kafka))
+        gone(len(present) - len(left))
+        present = left
+        if not present:
+            return
         if time.monotonic() > deadline:
-            raise RebuildRefused(f"delete {', '.join(present)}", f"still there after {kafka.request_timeout:g} s")
+            raise RebuildRefused(
+                f"delete {', '.join(sorted(present))}", f"still there after {kafka.request_timeout:g} s"
+            )
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -23,6 +23,7 @@ from pipeline import topics
 from pipeline.drift import DRIFT_TABLES
 from pipeline.partitions import home
 from pipeline.privacy.topics import FORGET, PERSON_KEYS
+from pipeline.progress import Progress, Silent
 from pipeline.rebuild.course import RebuildError, RebuildRefused, delete, refused, result_of, until_empty
 from pipeline.settings import (
     CheckoutSettings,
@@ -125,17 +126,17 @@ class Repartitioned:
     emptied: tuple[str, ...]
 
 
-async def repartition(
-    kafka: KafkaSettings, *, wait: float = 60.0, tell: Callable[[str], None] = lambda line: None
-) -> Repartitioned:
+async def repartition(kafka: KafkaSettings, *, wait: float = 60.0, progress: Progress | None = None) -> Repartitioned:
     """Give every topic ``kafka.partitions`` partitions, with everything where it then belongs.
 
-    ``wait`` is how many seconds to wait for the last session of each group to end, ``tell`` gets a line for each topic.
+    ``wait`` is how many seconds to wait for the last session of each group to end. ``progress`` counts groups, topics
+    and offsets.
 
     Raises:
         NotAMultiple, GroupInUse, KeysParked: before anything is changed.
         StillWritten, RebuildRefused, BrokerUnreachable, CredentialsRefused
     """
+    progress = progress or Silent()
     specs = all_topics()
     counts = await topics.partition_counts(kafka)
     wrong = {
@@ -147,38 +148,54 @@ async def repartition(
     if not wrong and known & counts.keys() == {spec.name for spec in specs}:
         return Repartitioned((), (), ())
     admin = AdminClient(kafka.librdkafka())
+    progress.begin("waiting until groups are empty", len(GROUPS))
     for group in GROUPS:
         await asyncio.to_thread(until_empty, admin, kafka, group, wait)
+        progress.advance(1)
     if PARKED in wrong and (parked := await asyncio.to_thread(_living, kafka, PARKED)):
         raise KeysParked(parked)
     emptied = [name for name in EMPTIED if name in wrong]
-    await delete(admin, kafka, emptied)
+    progress.begin("deleting topics that begin anew", len(emptied))
+    await delete(admin, kafka, emptied, progress.advance)
     moved = [spec for spec in specs if spec.name not in (*GROWN, *EMPTIED)]
-    for spec in moved:
-        if spec.name in wrong or spec.name + ASIDE in counts:
-            tell(spec.name)
-            await _move(admin, kafka, spec, wrong.get(spec.name))
+    to_move = [spec for spec in moved if spec.name in wrong or spec.name + ASIDE in counts]
+    for number, spec in enumerate(to_move, 1):
+        course = _Course(progress, f"{number} of {len(to_move)}")
+        await _move(admin, kafka, spec, wrong.get(spec.name), course)
     grown = [name for name in GROWN if name in wrong]
+    progress.begin("giving topics more partitions", len(grown))
     await asyncio.to_thread(_grow, admin, kafka, grown)
+    progress.advance(len(grown))
     await asyncio.to_thread(_forget_offsets, admin, kafka)
     await topics.create(kafka, specs)
     return Repartitioned(tuple(spec.name for spec in moved if spec.name in wrong), tuple(grown), tuple(emptied))
 
 
-async def _move(admin: AdminClient, kafka: KafkaSettings, spec: TopicSpec, before: int | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """How far the copying is: which of the topics it is, and the offsets that are copied."""
+
+    progress: Progress
+    which: str
+
+    def begin(self, source: str, total: int) -> None:
+        self.progress.begin(f"copying {source}, {self.which}", total)
+
+
+async def _move(admin: AdminClient, kafka: KafkaSettings, spec: TopicSpec, before: int | None, course: _Course) -> None:
     aside = replace(spec, name=spec.name + ASIDE)
     if before is not None:
         await delete(admin, kafka, [aside.name])
         await topics.create(kafka, [aside])
         copied = await asyncio.to_thread(
-            _copy, kafka, spec.name, aside.name, router(spec.name, before, kafka.partitions)
+            _copy, kafka, spec.name, aside.name, router(spec.name, before, kafka.partitions), course
         )
         if await asyncio.to_thread(_ends, kafka, spec.name) != copied:
             raise StillWritten(spec.name)
         await delete(admin, kafka, [spec.name])
     await topics.create(kafka, [spec])
     # If that is cut short and repeated, records are there twice, and no reader minds: they have ids, or keys.
-    await asyncio.to_thread(_copy, kafka, aside.name, spec.name, lambda key, said, partition: (partition,))
+    await asyncio.to_thread(_copy, kafka, aside.name, spec.name, lambda key, said, partition: (partition,), course)
     await delete(admin, kafka, [aside.name])
 
 
@@ -204,7 +221,7 @@ def _lives_with(name: str, key: bytes, said: bytes | None) -> bytes:
     return key
 
 
-def _copy(kafka: KafkaSettings, source: str, target: str, route: Route) -> dict[int, int]:
+def _copy(kafka: KafkaSettings, source: str, target: str, route: Route, course: _Course) -> dict[int, int]:
     """Copy a topic; returns the offsets at which it ended when that began."""
     settings = {"enable.idempotence": True, "linger.ms": 20, "message.max.bytes": _MAX_RECORD_BYTES}
     producer = Producer(kafka.librdkafka() | settings)
@@ -214,8 +231,9 @@ def _copy(kafka: KafkaSettings, source: str, target: str, route: Route) -> dict[
         if error is not None:
             errors.append(error)
 
-    ends = _ends(kafka, source)
-    for record in _records(kafka, source, ends):
+    bounds = _bounds(kafka, source)
+    course.begin(source, sum(end - begin for begin, end in bounds.values()))
+    for record in _records(kafka, source, bounds, course.progress.advance):
         for place in route(record.key(), record.value(), record.partition()):
             while True:
                 try:
@@ -235,36 +253,52 @@ def _copy(kafka: KafkaSettings, source: str, target: str, route: Route) -> dict[
     left = producer.flush(_SECONDS)
     if errors or left:
         raise RebuildRefused(f"copy {source}", errors[0].str() if errors else f"{left} records got no answer")
-    return ends
+    return {number: end for number, (_, end) in bounds.items()}
 
 
-def _records(kafka: KafkaSettings, name: str, ends: Mapping[int, int]) -> Any:
-    """The records of a topic below the offsets, in offset order per partition."""
+def _records(
+    kafka: KafkaSettings,
+    name: str,
+    bounds: Mapping[int, tuple[int, int]],
+    advance: Callable[[int], None] = lambda count: None,
+) -> Any:
+    """The records of a topic within the bounds, in offset order per partition; ``advance`` hears of offsets."""
     settings = {"group.id": "norce-repartition", "enable.auto.commit": False, "enable.partition.eof": True}
     reader = Consumer(kafka.librdkafka() | settings)
     try:
-        reader.assign([TopicPartition(name, number, OFFSET_BEGINNING) for number in ends])
-        left = set(ends)
+        reader.assign([TopicPartition(name, number, OFFSET_BEGINNING) for number in bounds])
+        left = set(bounds)
+        at = {number: begin for number, (begin, _) in bounds.items()}
         while left:
+            before = sum(at.values())
             for record in reader.consume(_CONSUME, 1.0):
                 error, number, offset = record.error(), record.partition(), record.offset()
                 if error is None:
-                    if number is not None and offset is not None and offset < ends[number]:
+                    if number is not None and offset is not None and offset < bounds[number][1]:
+                        at[number] = offset + 1
                         yield record
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    left.discard(number)
+                    if number is not None:
+                        left.discard(number)
+                        at[number] = bounds[number][1]
                 elif not error.retriable():
                     raise refused(kafka, f"read {name}", KafkaException(error))
+            advance(sum(at.values()) - before)
     finally:
         reader.close()
 
 
 def _ends(kafka: KafkaSettings, name: str) -> dict[int, int]:
+    return {number: end for number, (_, end) in _bounds(kafka, name).items()}
+
+
+def _bounds(kafka: KafkaSettings, name: str) -> dict[int, tuple[int, int]]:
+    """The first offset of each partition and the one after its last."""
     reader = Consumer(kafka.librdkafka() | {"group.id": "norce-repartition"})
     try:
         found = reader.list_topics(name, timeout=kafka.request_timeout).topics[name].partitions
         return {
-            number: reader.get_watermark_offsets(TopicPartition(name, number), timeout=kafka.request_timeout)[1]
+            number: reader.get_watermark_offsets(TopicPartition(name, number), timeout=kafka.request_timeout)
             for number in found
         }
     except KafkaException as error:
@@ -276,7 +310,7 @@ def _ends(kafka: KafkaSettings, name: str) -> dict[int, int]:
 def _living(kafka: KafkaSettings, name: str) -> int:
     """How many keys of a compacted topic have a value."""
     newest: dict[tuple[int, bytes], bool] = {}
-    for record in _records(kafka, name, _ends(kafka, name)):
+    for record in _records(kafka, name, _bounds(kafka, name)):
         newest[record.partition(), record.key()] = record.value() is not None
     return sum(newest.values())
 

@@ -12,10 +12,10 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 from prometheus_client import start_http_server
-from rich.console import Console
 
 from pipeline import topics
 from pipeline.console import ENVIRONMENT, FAILED, OK, Json, fail, read, table
+from pipeline.progress import shown
 from pipeline.reconciliation import metrics
 from pipeline.reconciliation.compare import Implied, UnknownStatusName
 from pipeline.reconciliation.errors import NotPublished
@@ -55,8 +55,8 @@ def command(
 
     def once() -> Reconciliation:
         asked = Asked(span_of(settings, _utc(since), _utc(until), now()), chosen, dry_run, checkout)
-        with Console(stderr=True).status("") as status:
-            return asyncio.run(reconcile(kafka, settings, implied, asked, status.update))
+        with shown(quiet=as_json or every is not None) as progress:  # with --every it is a process, whose log is read
+            return asyncio.run(reconcile(kafka, settings, implied, asked, progress))
 
     try:
         if every is not None:

@@ -17,6 +17,7 @@ from rocksdict import Options, Rdict
 
 from pipeline.events.registry import ORDER_TOPIC, PAYMENT_TOPIC, SUBSCRIPTION_TOPIC
 from pipeline.framing import unframed
+from pipeline.progress import Progress
 from pipeline.reading import consumer as open_consumer
 from pipeline.reading import read_to_end
 from pipeline.reconciliation.compare import OurOrder
@@ -51,14 +52,14 @@ class OurOrders:
         self._told.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def load(self, kafka: KafkaSettings) -> int:
+    async def load(self, kafka: KafkaSettings, progress: Progress) -> int:
         """Read the topic; returns how many records it has.
 
         Raises:
             BrokerUnreachable
         """
         count = 0
-        async for record in read_to_end(kafka, ORDERS_ENRICHED, range(kafka.partitions)):
+        async for record in read_to_end(kafka, ORDERS_ENRICHED, range(kafka.partitions), None, progress):
             self.put(record.key, record.value)
             count += 1
         return count
@@ -93,7 +94,7 @@ class OurOrders:
                 yield key.decode(), _STORED.decode(stored)
 
 
-async def wait_for_worker(kafka: KafkaSettings, group: str, patience: float) -> None:
+async def wait_for_worker(kafka: KafkaSettings, group: str, patience: float, progress: Progress) -> None:
     """Return when the worker has joined every event about orders that is there now.
 
     Otherwise what waits to be joined would look as if it had never come.
@@ -105,10 +106,15 @@ async def wait_for_worker(kafka: KafkaSettings, group: str, patience: float) -> 
     async with open_consumer(kafka, group) as consumer:
         tps = [TopicPartition(topic, number) for topic in ORDER_TOPICS for number in range(kafka.partitions)]
         begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        waiting = {tp for tp in tps if ends[tp] > begins[tp]}
         until = time.monotonic() + patience
+        waiting = {tp: ends[tp] - begins[tp] for tp in tps}
+        progress.begin("waiting for the worker", sum(waiting.values()))
         while True:
-            waiting = {tp for tp in waiting if (await consumer.committed(tp) or 0) < ends[tp]}
+            before = sum(waiting.values())
+            for tp in [tp for tp, count in waiting.items() if count]:
+                waiting[tp] = ends[tp] - min(max(await consumer.committed(tp) or 0, begins[tp]), ends[tp])
+            waiting = {tp: count for tp, count in waiting.items() if count}
+            progress.advance(before - sum(waiting.values()))
             if not waiting:
                 return
             if time.monotonic() >= until:

@@ -6,10 +6,11 @@ is simply run again: what it published has been joined by then and is not missin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import msgspec
 import structlog
@@ -21,6 +22,7 @@ from connectors.query import FailedRunRow, OrderRow, QuerySweeper, Span
 from connectors.webhook.records import Record
 from pipeline.events import UnusableBody
 from pipeline.events.keys import order_key
+from pipeline.progress import Progress
 from pipeline.reconciliation.compare import Difference, Implied, Kind, Missing, compare, compare_run
 from pipeline.reconciliation.errors import KafkaUnusable, QueryUnusable, SweepUnfinished, TooManyMissing
 from pipeline.reconciliation.ours import OurOrders, wait_for_worker
@@ -41,7 +43,6 @@ NEVER_COMPARED = (
 )
 
 log = structlog.get_logger(__name__)
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,9 @@ async def reconcile(
         publisher = None if asked.dry_run else await stack.enter_async_context(Publisher.open(kafka))
         problem = None
         try:
-            progress("waiting for the worker")
-            await wait_for_worker(kafka, settings.worker_group, settings.worker_patience)
+            await wait_for_worker(kafka, settings.worker_group, settings.worker_patience, progress)
             ours = stack.enter_context(OurOrders())
-            progress("reading our orders")
-            await ours.load(kafka)
+            await ours.load(kafka, progress)
             query = await stack.enter_async_context(QuerySweeper(settings))
             checkout = CheckoutClient(asked.checkout) if asked.checkout else None
             if checkout is not None:
@@ -123,13 +122,16 @@ class _Sweeper:
     progress: Progress
 
     async def run(self) -> None:
-        for application in self.sweep.applications:
+        for number, application in enumerate(self.sweep.applications, 1):
             client_id, application_id = map(int, application.split(":"))
+            # Query does not say how many there are; which of the applications it is, is what is known.
+            self.progress.begin(f"comparing {application}, {number} of {len(self.sweep.applications)}", None)
             async for orders in self.query.orders(client_id, application_id, self.sweep.span):
                 await self._publish(self._orders(orders))
-                self.progress(f"{application}: {self.sweep.orders} orders, {self.sweep.missing.total()} events missing")
+                self.progress.advance(len(orders))
             async for runs in self.query.failed_runs(client_id, application_id, self.sweep.span):
                 await self._publish(self._runs(runs))
+                self.progress.advance(len(runs))
             await self._look_for_ours(client_id, application_id)
             if self.checkout is not None:
                 await self._look_for_bought(self.checkout, client_id, application_id)
@@ -180,18 +182,22 @@ class _Sweeper:
     async def _look_for_ours(self, client_id: int, application_id: int) -> None:
         """Orders that we have and Norce did not list, though they came and went quiet inside the span."""
         start, end = (moment.isoformat() for moment in (self.sweep.span.start, self.sweep.span.end))
-        looked_for = 0
-        for key, ours in self.ours.untold(client_id, application_id):
-            if not (start <= ours.first_received_at and ours.last_changed_at < end):
-                continue
-            if looked_for == MAX_LOOKED_FOR:
-                left = "orders of ours that Norce did not list"
-                self.sweep.not_compared.append(f"{client_id}:{application_id}: more than {looked_for} {left}")
-                return
-            looked_for += 1
+        quiet = (
+            (key, ours)
+            for key, ours in self.ours.untold(client_id, application_id)
+            if start <= ours.first_received_at and ours.last_changed_at < end
+        )
+        wanted = list(islice(quiet, MAX_LOOKED_FOR))
+        if wanted:
+            self.progress.begin(f"asking for orders of {client_id}:{application_id} that were not listed", len(wanted))
+        for key, ours in wanted:
+            self.progress.advance(1)
             if not await self.query.knows(application_id, key.split(":", 2)[2]):
                 status = str(ours.statuses[-1]) if ours.statuses else "unknown"
                 self.sweep.differ([Difference(Kind.ORDER, key, None, status, None)])
+        if next(quiet, None) is not None:
+            left = "orders of ours that Norce did not list"
+            self.sweep.not_compared.append(f"{client_id}:{application_id}: more than {len(wanted)} {left}")
 
     async def _look_for_bought(self, checkout: CheckoutClient, client_id: int, application_id: int) -> None:
         """Baskets that Checkout says were bought, and that became no order.
@@ -203,6 +209,7 @@ class _Sweeper:
         except NoChannel as error:
             self.sweep.not_compared.append(f"Checkout: {error}")
             return
+        self.progress.begin(f"looking through what {client_id}:{application_id} sold by Checkout", None)
         async for page in checkout.bought(channel, self.sweep.span.start, self.sweep.span.end):
             self.sweep.checkout_orders = (self.sweep.checkout_orders or 0) + len(page)
             for order in page:
@@ -211,3 +218,4 @@ class _Sweeper:
                 key = order_key(client_id, application_id, order.cart_reference)
                 if not self.ours.is_known(key) and not await self.query.knows(application_id, order.cart_reference):
                     self.sweep.differ([Difference(Kind.BOUGHT, key, order.id, None, order.status)])
+            self.progress.advance(len(page))

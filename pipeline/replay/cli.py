@@ -120,7 +120,7 @@ def _run(request: Request, wish: Wish, timeout: float, *, dry_run: bool, yes: bo
 
     rights.check(kafka, "replay", topics.catalogue(*needed))
     groups = Groups(worker.group, *sinks)
-    with shown() as progress, plan(kafka, groups, policies, request, progress) as found:
+    with shown(quiet=as_json) as progress, plan(kafka, groups, policies, request, progress) as found:
         progress.stop()
         if dry_run:
             (write_json if as_json else print_differences)(found)
@@ -193,7 +193,7 @@ def _replay(kafka: KafkaSettings, found: Plan, wish: Wish, timeout: float, *, ye
     if not yes and orders:
         print(*summary.lines(), sep="\n", file=sys.stderr)
         typer.confirm(_question(found, wish), abort=True, err=True)
-    with shown() as progress:
+    with shown(quiet=as_json) as progress:
         progress.begin("replaying", orders)
         came = replay(kafka, found.compared(), wish, timeout, progress.advance)
     if as_json:

@@ -119,9 +119,8 @@ def replay(
     came = Came()
     left = (given for compared in keys for given in commands(compared, wish))
     while chunk := list(islice(left, KEYS_AT_ONCE)):
-        for done in asyncio.run(give(kafka, chunk, seconds)):
+        for done in asyncio.run(give(kafka, chunk, seconds, advance)):
             came.take(done)
-        advance(len(chunk))
         if came.pending:
             break
     return came

@@ -11,6 +11,7 @@ from pipeline.domain.records import OrderStatus
 from pipeline.events import EVENT_TYPES
 from pipeline.topics import PUBLIC
 from tests.docs import pictures
+from tests.web import pictures as console
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -23,6 +24,12 @@ def texts(picture: str) -> set[str]:
 @pytest.mark.parametrize("name", pictures.PICTURES)
 def test_the_picture_is_the_one_that_the_code_draws(name: str) -> None:
     assert (pictures.FOLDER / name).read_text("utf-8") == pictures.PICTURES[name](), "'make pictures' was forgotten"
+
+
+def test_the_pictures_of_the_console_are_of_the_page_as_it_is() -> None:
+    changed = set(console.DIGESTS.read_text().splitlines()) ^ set(console.digests().splitlines())
+
+    assert {line.split()[-1] for line in changed} == set(), "'make pictures' was forgotten"
 
 
 def test_no_process_with_a_consumer_group_is_left_out_of_the_topology() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support.terminal import typed
 
 RUNBOOKS = Path(__file__).parents[2] / "docs/operations"
 
@@ -21,16 +21,6 @@ def commands(page: str) -> list[list[str]]:
 
 
 async def given(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-    """A command as an operator gives it: exit code, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "pipeline.cli",
-        *arguments,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode()
+    """A command as an operator gives it at a terminal: exit code, and what it said and drew."""
+    done = await typed(shlex.join(["norce-pipeline", *arguments]), environment, seconds=600)
+    return done.code, done.out + done.drawn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline import topics
+from pipeline.rebuild.course import READ
 from tests.operations.runbooks import commands, given
 from tests.pipeline.conftest import MakeSystem
 from tests.pipeline.system import ALL, System
@@ -24,6 +26,7 @@ SCENARIO = {
     "NORCE_SIMULATOR_FAILURES": 0,
     "NORCE_SIMULATOR_LATENCY": 0,
 }
+CHANGELOGS = len(topics.WORKER_TABLES)
 STATEFUL = ("worker", "sink connect", "sink checkout")
 REBUILD, CREATE = commands("disaster-recovery.md")
 
@@ -114,6 +117,9 @@ async def test_state_of_another_layout_stops_the_worker_and_is_made_anew(make_sy
     shutil.rmtree(system.stack.folder / "worker")
     code, said = await rebuild(system)
     assert code == 0, said
+    partitions = len(READ) * system.stack.kafka.partitions
+    for stage, count in (("deleting changelogs", CHANGELOGS), ("setting partitions back", partitions)):
+        assert re.search(rf"{stage}.*━.*{count}/{count}", said), f"no bar for {stage}: {said}"
     await system.start("worker")
     await system.until_done()
 

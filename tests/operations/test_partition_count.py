@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import re
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +15,7 @@ from pipeline import topics
 from pipeline.broker import KafkaCluster
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.partitions import home
-from pipeline.rebuild import repartition
+from pipeline.rebuild import cli, repartition
 from pipeline.rebuild.course import RebuildRefused
 from pipeline.rebuild.repartition import ASIDE, INDEXED, router
 from pipeline.run import stack
@@ -23,6 +25,7 @@ from tests.operations.runbooks import commands, given
 from tests.pipeline.conftest import MakeSystem
 from tests.pipeline.system import ALL, System
 from tests.support.kafka import produce, read_all
+from tests.support.terminal import sitting_at
 
 BEFORE, AFTER = 4, 8
 (REPARTITION,) = commands("partition-count.md")
@@ -62,6 +65,7 @@ def test_a_record_without_a_key_stays_in_its_partition() -> None:
 
 FEW = {"norce.events.order", topics.ORDERS_ENRICHED, topics.QUARANTINE, topics.LEDGER, repartition.PARKED}
 KEYS = [b"103:1032:%d" % number for number in range(20)]
+RECORDS = 3 * len(KEYS)
 
 
 @pytest.fixture
@@ -101,15 +105,21 @@ async def test_what_was_cut_short_after_any_copy_is_repeated_and_loses_nothing(
         return done
 
     monkeypatch.setattr(repartition, "_copy", cut_short)
+    for name in ("bootstrap_servers", "partitions", "replication_factor", "min_insync_replicas"):
+        monkeypatch.setenv(KafkaSettings.variable(name), str(getattr(few, name)))
     cuts: list[str] = []
+    drawn: list[str] = []
     while True:
         try:
-            await repartition.repartition(few)
+            with sitting_at(drawn, monkeypatch):
+                await asyncio.to_thread(cli.repartition, yes=True, wait=60)
         except RebuildRefused as error:
             cuts.append(str(error))
         else:
             break
     assert ["the power is cut" in cut for cut in cuts] == [True] * 3  # of two topics: there, and back
+    for stage, count in (("copying norce.events.order, 1 of 2", RECORDS), ("giving topics more partitions", 1)):
+        assert re.search(rf"{stage}.*━.*{count}/{count}", "".join(drawn)), f"no bar for {stage}: {drawn[0][-2000:]}"
     for name in ("norce.events.order", topics.ORDERS_ENRICHED):
         assert await said(few, name) == {(key, home(key, AFTER)): [b"0", b"1", b"2"] for key in KEYS}
     assert await said(few, topics.QUARANTINE) == {(key, home(key, BEFORE)): [b"0", b"1", b"2"] for key in KEYS}
@@ -122,7 +132,7 @@ async def test_what_was_cut_short_after_any_copy_is_repeated_and_loses_nothing(
 async def test_a_topic_that_is_written_to_meanwhile_is_refused_and_kept(
     few: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repartition, "_copy", lambda kafka, source, target, route: {0: 0})
+    monkeypatch.setattr(repartition, "_copy", lambda *given: {0: 0})
     before = await said(few, "norce.events.order")
     with pytest.raises(repartition.StillWritten, match="was written to while it was copied"):
         await repartition.repartition(few)
@@ -146,6 +156,7 @@ async def run(system: System, partitions: int, error: str | None = None) -> str:
     code, said = await given(environment, *REPARTITION, "--wait", "0" if error == "GroupInUse" else "60")
     assert code == (3 if error else 0), said
     assert (error or f"every topic has {partitions} partitions") in said
+    assert error or ("copying norce.events.order" in said and "━" in said), said
     return said
 
 

@@ -13,6 +13,7 @@ from connectors.query import Span
 from connectors.simulator import Scenario, checkout_channels
 from pipeline import topics
 from pipeline.events import TOPICS as EVENT_TOPICS
+from pipeline.progress import Silent
 from pipeline.reconciliation.compare import Implied
 from pipeline.reconciliation.records import Reconciliation
 from pipeline.reconciliation.sweep import Asked, now, reconcile, span_of
@@ -76,7 +77,7 @@ class Sweeps:
         given = {**self.settings, "implied": json.loads(self.settings["implied"]), **settings}
         group = ReconcileSettings.model_validate(given)
         asked = Asked(span or span_of(group, None, None, now()), applications or group.applications, checkout=checkout)
-        return await reconcile(self.system.stack.kafka, group, Implied.of(group.implied), asked, lambda progress: None)
+        return await reconcile(self.system.stack.kafka, group, Implied.of(group.implied), asked, Silent())
 
     async def until_posted(self, tries: int = 600) -> None:
         """Wait until Norce is done and the worker has joined all that came."""

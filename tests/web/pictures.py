@@ -1,11 +1,13 @@
 """Pictures of the console for the documents: python -m tests.web.pictures [FOLDER] [--all]
 
-Two go to docs/pictures; with --all every view is taken, light and dark, wide and narrow, to be looked at.
+Two go to docs/pictures, with a list of the digests of what they show and of themselves; with --all every view is taken,
+light and dark, wide and narrow, to be looked at.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.processes import ROOT
 from tests.web import data
 from tests.web.browser import DESK, PHONE, Complaints, context, open_page, started
-from tests.web.server import Console
+from tests.web.server import STATIC, Console
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 WIDTH = 1240
@@ -39,6 +41,21 @@ VIEWS = {
     "several": "#/search?q=several",
     "sign-in": "#/sign-in",
 }
+
+
+FOLDER = ROOT / "docs" / "pictures"
+DIGESTS = FOLDER / "console.sha256"
+"""As sha256sum writes and checks it: "sha256sum --check docs/pictures/console.sha256" from the root."""
+SHOWN = (*STATIC.rglob("*"), *(ROOT / "tests/web" / name for name in ("data.py", "pictures.py", "server.py")))
+"""What the pictures are made from: the page, and what it is given to show."""
+
+
+def digests() -> str:
+    """Of what the pictures are made from and of the pictures, as they are now."""
+    files = sorted(path for path in (*SHOWN, *FOLDER.glob("console-*.png")) if path.is_file())
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(ROOT).as_posix()}\n" for path in files
+    )
 
 
 def take(
@@ -75,7 +92,7 @@ def _several_looks(page: Page) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "docs" / "pictures")
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--only", default="", help="with --all: part of the names")
     given = parser.parse_args()
@@ -85,6 +102,8 @@ def main() -> None:
             for name, height in HEIGHTS.items():
                 file = given.folder / f"console-{name}.png"
                 take(browser, console, VIEWS[name], file, whole=False, viewport={"width": WIDTH, "height": height})
+            if given.folder == FOLDER:
+                DIGESTS.write_text(digests())
             return
         for scheme in ("light", "dark"):
             for width, viewport in (("desk", DESK), ("phone", PHONE)):
