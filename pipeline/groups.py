@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from pipeline import topics
 from pipeline.connecting import BrokerUnreachable
@@ -43,25 +43,6 @@ async def committed(
         return {each: max(found[each].offset, 0) for each in wanted}
 
     return await _asked(kafka, ask) if wanted else {}
-
-
-async def members(kafka: KafkaSettings, group: str) -> list[str]:
-    """Ids of the clients in a group, empty when there is no such group.
-
-    Raises:
-        BrokerUnreachable, CredentialsRefused
-        KafkaError: the brokers refuse to say.
-    """
-
-    async def ask(admin: AIOKafkaAdminClient) -> list[str]:
-        answers: list[Any] = await admin.describe_consumer_groups([group])
-        ((code, *_, found),) = answers[0].groups
-        error = for_code(code)
-        if error.errno:
-            raise error(f"group {group}")
-        return sorted(member[0] for member in found)
-
-    return await _asked(kafka, ask)
 
 
 async def wait_for_coordinator(kafka: KafkaSettings, group: str) -> None:

@@ -207,7 +207,7 @@ async def _token(patient: Patient) -> Finding:
         given.client_id,
         given.client_secret.get_secret_value().strip(),
         given.scope,
-        transport=Transport(SECONDS / 2, connections=1),
+        transport=Transport(SECONDS / 2),
         clock=SystemClock(),
         uniform=random.uniform,
         metrics=default_metrics(),

@@ -17,10 +17,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.errors import KafkaError as AioKafkaError
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from pipeline import rights, topics
+from pipeline import groups, rights, topics
 from pipeline.agents.app import AGENTS
 from pipeline.connecting import BrokerError, BrokerUnreachable
 from pipeline.events import TOPICS as EVENT_TOPICS
@@ -120,7 +121,15 @@ async def rebuild(
 
 
 def until_empty(admin: AdminClient, kafka: KafkaSettings, group: str, wait: float) -> None:
-    """Wait until a group has no members, for ``wait`` seconds at most. Raises ``GroupInUse``."""
+    """Wait until a group has no members, for ``wait`` seconds at most. For a thread.
+
+    Raises:
+        GroupInUse, RebuildRefused, BrokerUnreachable, CredentialsRefused
+    """
+    try:
+        asyncio.run(groups.wait_for_coordinator(kafka, group))
+    except AioKafkaError as error:
+        raise RebuildRefused(f"describe group {group}", error) from error
     deadline = time.monotonic() + wait
     while (members := _members(admin, kafka, group, last := time.monotonic() > deadline)) != []:
         if last and members:

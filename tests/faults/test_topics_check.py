@@ -28,7 +28,8 @@ async def test_a_process_waits_for_a_broker_that_is_just_being_registered(
     kafka: Broker, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To end would only have it started once more a moment later."""
-    known, asked = AIOKafkaClient.get_random_node, count(1)
+    known: Any = AIOKafkaClient.get_random_node
+    asked = count(1)
 
     def knows_from_the_fourth_time_on(client: AIOKafkaClient) -> Any:
         return known(client) if next(asked) > 3 else None
