@@ -20,6 +20,9 @@ DEV_LOCK := requirements-dev.lock
 BENCH_LOCK := requirements-bench.lock
 PEERS_LOCK := requirements-peers.lock
 
+# Else each of the many processes compiles everything anew, and takes twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Stamps: each is newer than the lock it was installed from.
 BOOTSTRAPPED := $(VENV)/.bootstrapped
 INSTALLED := $(VENV)/.installed

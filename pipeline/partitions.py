@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka.partitioner import murmur2
 
-from pipeline.engine import Slice
+if TYPE_CHECKING:  # a command that asks where a key belongs needs no engine, which takes long to load
+    from pipeline.engine import Slice
 
 
 def home(key: bytes, partitions: int) -> int:

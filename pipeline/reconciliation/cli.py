@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
@@ -17,11 +17,12 @@ from pipeline import topics
 from pipeline.console import ENVIRONMENT, FAILED, OK, Json, fail, read, table
 from pipeline.progress import shown
 from pipeline.reconciliation import metrics
-from pipeline.reconciliation.compare import Implied, UnknownStatusName
 from pipeline.reconciliation.errors import NotPublished
 from pipeline.reconciliation.records import Reconciliation
-from pipeline.reconciliation.sweep import Asked, now, reconcile, span_of
 from pipeline.settings import CheckoutSettings, KafkaSettings, ReconcileSettings, SettingsError, load
+
+if TYPE_CHECKING:  # what compares, and asks Norce, is loaded when it is wanted: every other command does without
+    from pipeline.reconciliation.compare import Implied
 
 
 def command(
@@ -45,6 +46,8 @@ def command(
 
     Example: norce-pipeline reconcile --from 2026-01-31 --to 2026-02-02 --dry-run
     """
+    from pipeline.reconciliation.sweep import Asked, now, reconcile, span_of
+
     kafka, settings = read(KafkaSettings, ReconcileSettings)
     chosen = _applications(settings, application)
     implied = _implied(settings)
@@ -79,6 +82,8 @@ def _applications(settings: ReconcileSettings, chosen: list[str] | None) -> Sequ
 
 
 def _implied(settings: ReconcileSettings) -> Implied:
+    from pipeline.reconciliation.compare import Implied, UnknownStatusName
+
     try:
         return Implied.of(settings.implied)
     except UnknownStatusName as error:

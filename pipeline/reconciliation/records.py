@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import uuid_utils
 from msgspec import Meta
 
-from connectors.query import Span
-from pipeline.reconciliation.compare import Difference, Missing
+if TYPE_CHECKING:  # whoever only reads or shows a record needs nothing that asks Norce
+    from connectors.query import Span
+    from pipeline.reconciliation.compare import Difference, Missing
 
 MAX_LISTED = 100
 """Differences that a record lists; all are counted."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +46,14 @@ def test_every_command_says_what_it_does_and_shows_how(path: tuple[str, ...]) ->
     for option in COMMANDS[path].params:
         if option.name != "help":
             assert option.help, option.name
+
+
+def test_what_a_command_does_not_need_is_not_loaded_for_it() -> None:
+    """Somebody waits for the help, and for the completion of a word."""
+    heavy = ("faust", "aiohttp", "fastapi", "uvicorn", "granian")
+    program = f"import sys, pipeline.cli; print(*sorted(set({heavy}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 GROUPS = [(), *sorted({path[:-1] for path in COMMANDS if len(path) > 1})]
