@@ -63,8 +63,8 @@ CONNECTIONS = (1, 64, 256)
 
 BARS: tuple[Bar, ...] = (
     *[bar for connections in CONNECTIONS for bar in _ingress(connections)],
-    # The work alone, without Kafka, is 5 to 6 times as fast as plain Faust: a quick limit above that tells nothing. What
-    # the worker adds to that work is judged by itself.
+    # The work alone, without Kafka, is 5 to 6 times as fast as plain Faust: a quick limit above that tells nothing.
+    # What the worker adds to that work is judged by itself.
     Bar("join", OURS, (FAUST,), "rate", Sense.AT_LEAST, 12.0, 3.5),
     Bar("join", OURS, (LOOP_ALONE,), "rate", Sense.AT_LEAST, 0.8, 0.6),
     Bar("join", OURS, (QUIX,), "rate", Sense.AT_LEAST, 1.0, 0.8),
