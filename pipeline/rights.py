@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.errors import KafkaError as AioKafkaError
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
 
@@ -52,7 +53,7 @@ def confirm(kafka: KafkaSettings, user: str) -> None:
     admin = AdminClient(kafka.librdkafka())
     try:
         missing = [*_of_topics(admin, kafka, access), *_of_group(admin, kafka, access)]
-    except (KafkaException, BrokerUnreachable) as error:
+    except (KafkaException, AioKafkaError, BrokerUnreachable) as error:
         log.warning("the broker does not say which rights this process has", error=str(error))
         return
     if missing:

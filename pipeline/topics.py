@@ -53,6 +53,7 @@ LEDGER = "norce.ledger"
 RECONCILIATION = "norce.reconciliation"
 
 CLOSE_SECONDS = 1.0
+"""For connections to close."""
 LOOK_SECONDS = 1.0
 READY_SECONDS = 0.2
 """Between two looks at the brokers while something is waited for."""

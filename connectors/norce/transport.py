@@ -155,40 +155,24 @@ class Transport:
 
     async def _within(self, request: Request, headers: dict[str, str], within: float) -> Answer:
         try:
-            async with asyncio.timeout(within):
-                return await self._answered(request, headers)
-        except TimeoutError:
-            raise Lost(Loss.TIMEOUT, f"no complete answer within {within:.3g} s") from None
-
-    async def _answered(self, request: Request, headers: dict[str, str]) -> Answer:
+            url, content = _written(request, headers)
+        except ValueError as error:
+            # Its text may hold the header at fault, and with it the token.
+            raise _cannot_be_written(request, error) from None
         try:
-            return await self._exchange(request, headers)
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError, ValueError) as error:
-            # Their text may hold the header at fault, and with it the token.
-            raise NotConfigured(
-                f"the request cannot be written ({type(error).__name__}): check URL, tokens and header values",
-                attempt=_unsent(request),
-            ) from None
+            async with asyncio.timeout(within):
+                return await self._exchange(request, url, headers, content)
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise _cannot_be_written(request, error) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
             raise Lost(Loss.CONNECT, f"no connection: {str(error) or type(error).__name__}") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except TimeoutError:
+            raise Lost(Loss.TIMEOUT, f"no complete answer within {within:.3g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: of the answer, as all else is checked
             raise Lost(Loss.BROKEN, f"the connection broke ({type(error).__name__})") from None
 
-    async def _exchange(self, request: Request, headers: dict[str, str]) -> Answer:
-        url = URL(request.target, encoded=True)  # as it was written: nothing in it is quoted once more
-        content: bytes | None = None
-        if request.body is not None:
-            content = orjson.dumps(request.body)
-            headers["Content-Type"] = "application/json"
-        elif request.form is not None:
-            content = urlencode(request.form).encode()
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        for value in headers.values():
-            value.encode("ascii")  # what else it may hold, servers read as they like
-        if "Authorization" in headers:
-            url = url.with_user(None)  # the token says who calls
-        session = self._session(url)
-        async with session.request(
+    async def _exchange(self, request: Request, url: URL, headers: dict[str, str], content: bytes | None) -> Answer:
+        async with self._session(url).request(
             request.method, url, headers=headers, data=content, allow_redirects=False
         ) as response:
             body, cut = await _read(response)
@@ -233,6 +217,32 @@ async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
             response.close()
             return bytes(body[:ANSWER_MAX_BYTES]), True
     return bytes(body), False
+
+
+def _written(request: Request, headers: dict[str, str]) -> tuple[URL, bytes | None]:
+    """The address and the body, of which the headers are told. Raises ``ValueError``."""
+    url = URL(request.target, encoded=True)  # as it was written: nothing in it is quoted once more
+    if not url.host or url.port is None:
+        raise ValueError("an address")
+    if "Authorization" in headers:
+        url = url.with_user(None)  # the token says who calls
+    content: bytes | None = None
+    if request.body is not None:
+        content = orjson.dumps(request.body)
+        headers["Content-Type"] = "application/json"
+    elif request.form is not None:
+        content = urlencode(request.form).encode()
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    if not all(value.isascii() and value.isprintable() for value in headers.values()):
+        raise ValueError("a header")  # what else one may hold, servers read as they like
+    return url, content
+
+
+def _cannot_be_written(request: Request, error: Exception) -> NotConfigured:
+    return NotConfigured(
+        f"the request cannot be written ({type(error).__name__}): check URL, tokens and header values",
+        attempt=_unsent(request),
+    )
 
 
 def _unsent(request: Request) -> Attempt:

@@ -17,7 +17,6 @@ _NO_BROKER = "docs/test_pages.py::test_a_command_that_needs_no_broker_runs_as_th
 _RUN = "run/test_run.py::test_a_run_ends_with_0_when_every_check_holds"
 _TARGETS = "docs/test_executed.py::test_a_target_that_writes_files_runs_and_writes_what_is_there"
 _APPLIED = "k8s/test_applying.py::test_every_resource_is_taken_and_holds_what_was_sent"
-_FORGET = "privacy/test_process.py::test_a_forgotten_person_cannot_be_read_and_no_disk_holds_the_key_any_more"
 _DRIFT = "drift/test_process.py::test_a_report_that_was_closed_is_made_again_when_its_shape_comes_again"
 _BROKERS = "operations/test_broker_upgrade.py::test_three_brokers_restarted_one_after_the_other_under_load_lose_nothing"
 

@@ -60,7 +60,7 @@ LOOKS = {
     "norce-pipeline topics create": "present  norce.updates",
     "norce-pipeline audit": "the ledger balances",
     "norce-pipeline doctor --for worker": "ok",
-    "norce-pipeline drift-reports list": "",
+    "norce-pipeline drift-reports list": "no report stands",
     "norce-pipeline quarantine show ID": "norce.quarantine",
     "norce-pipeline reconcile": "orders changed from",
     "norce-pipeline reveal KEY": "email",
@@ -163,7 +163,7 @@ ACTS = {
     "norce-pipeline quarantine retry 3:1042 --as OrderReceivedEvent": (1, "refused"),
     "norce-pipeline quarantine retry --all --type TYPE": (1, "refused"),
     "norce-pipeline quarantine retry --all --type WRONG --as RIGHT": (0, "retried"),
-    "norce-pipeline forget --email ... --phone ...": (0, ""),
+    "norce-pipeline forget --email ... --phone ...": (0, "no data key was held for that person"),
     "norce-pipeline send OrderReceivedEvent": (0, "taken (200): OrderReceivedEvent on norce.events.order"),
 }
 """Commands on the page to their exit code and a part of what they say. Nothing of the named days is there."""
