@@ -30,6 +30,6 @@ class Plan:
 QUICK_AT_MOST = 3
 """Repetitions of a quick workload, if the first say that a bar is missed clearly."""
 
-QUICK = Plan(1, (64,), 3.0, 3_000, 300, 20_000, (), 5.0, quick=True)
+QUICK = Plan(1, (64,), 3.0, 4_000, 300, 20_000, (), 5.0, quick=True)
 NORMAL = Plan(3, CONNECTIONS, 5.0, 10_000, 1_000, 1_000_000, (10_000, 500_000, 5_000_000), 10.0)
 FULL = Plan(5, CONNECTIONS, 15.0, 100_000, 10_000, 1_000_000, (10_000, 100_000, 1_000_000, 5_000_000), 30.0)

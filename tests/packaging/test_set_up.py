@@ -96,3 +96,10 @@ def test_continuous_integration_runs_the_tests(repository: Path) -> None:
 
     assert os.access(script, os.X_OK)
     assert script.read_text().rstrip().endswith("exec make test")
+
+
+def test_continuous_integration_measures_and_fails_when_something_became_clearly_too_slow(repository: Path) -> None:
+    script = (repository / ".ci" / "run").read_text()
+
+    assert "set -e" in script
+    assert "\nmake bench-quick\n" in script
