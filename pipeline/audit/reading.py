@@ -13,7 +13,7 @@ from aiokafka import TopicPartition as AioTopicPartition
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline import groups
-from pipeline.connecting import BrokerUnreachable, why_unreachable
+from pipeline.connecting import BrokerNotReady, BrokerUnreachable, why_unreachable
 from pipeline.settings import KafkaSettings
 from pipeline.topics import TopicMissing
 
@@ -27,6 +27,21 @@ WAIT = 0.1
 """Seconds that a batch is waited for to be full: what each part that is read costs at least."""
 SILENCE = 60.0
 """Seconds without a record after which the brokers are given up."""
+AGAIN = 0.1
+"""Seconds between two questions while a partition has no leader that knows itself to be one."""
+
+_MOVING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    # Of what was listed already: its leader has not heard of it, or it has none.
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+}
+"""What is answered for a moment when a topic is new or a partition moves; the client asks no further by itself."""
 
 Report = Callable[[int], None]
 """Called with the number of records read."""
@@ -78,7 +93,7 @@ class Reader:
     def offsets_at(self, places: Sequence[Place], milliseconds: int) -> dict[Place, int | None]:
         """The first offset with a record of that time or later; ``None`` if there is none yet."""
         asked = [TopicPartition(*place, milliseconds) for place in places]
-        found = self._asked(self._consumer.offsets_for_times, asked) if asked else []
+        found = self._asked(self._offsets_for_times, asked) if asked else []
         return {Place(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
 
     def committed(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
@@ -136,14 +151,29 @@ class Reader:
         metadata = self._asked(self._consumer.list_topics)
         return {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
 
+    def _offsets_for_times(self, asked: list[TopicPartition], *, timeout: float) -> list[TopicPartition]:
+        found = self._consumer.offsets_for_times(asked, timeout=timeout)
+        for each in found:
+            if each.error is not None:  # it is not raised, and the offset of such a partition says nothing
+                raise KafkaException(each.error)
+        return found
+
     def _asked(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return ask(*arguments, timeout=self._kafka.request_timeout)
-        except KafkaException as error:
-            cause = error.args[0]
-            if cause.retriable() or cause.code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT}:
-                raise asyncio.run(why_unreachable(self._kafka, cause.str())) from error
-            raise
+        """The answer, however often it takes while partitions move, in the time of one request."""
+        deadline = time.monotonic() + self._kafka.request_timeout
+        while True:
+            try:
+                return ask(*arguments, timeout=self._kafka.request_timeout)
+            except KafkaException as error:
+                cause = error.args[0]
+                if cause.code() in _MOVING:
+                    if time.monotonic() >= deadline:
+                        raise BrokerNotReady(self._kafka.bootstrap_servers, cause.str()) from error
+                elif cause.retriable() or cause.code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT}:
+                    raise asyncio.run(why_unreachable(self._kafka, cause.str())) from error
+                else:
+                    raise
+            time.sleep(AGAIN)
 
 
 class _Pace:
