@@ -29,11 +29,12 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV)/.installed-bench
 
-# What "make bench" measures against: Python packages of their own, and a receiver in Node.js and one in Go.
+# What "make bench" measures against: Python packages of their own, a receiver in Node.js, one in Go, and a join in Java.
 PEERS := .venv-peers
 INSTALLED_PEERS := $(PEERS)/.installed
 NODE_PEER := benchmarks/peers/node
 GO_PEER := benchmarks/peers/go
+STREAMS_PEER := benchmarks/peers/streams
 
 INSTALL := $(UV) pip install --python $(BIN)/python --quiet
 COMPILE := $(UV) pip compile --python $(BIN)/python --quiet --universal --generate-hashes --no-emit-index-url \
@@ -83,6 +84,9 @@ bench-quick: $(INSTALLED_BENCH) $(INSTALLED_PEERS) ## A short form of it; fails 
 other-peers:
 	-@command -v npm >/dev/null && cd $(NODE_PEER) && { [ node_modules -nt package-lock.json ] || npm ci --no-audit --no-fund; }
 	-@command -v go >/dev/null && cd $(GO_PEER) && go build -o receiver .
+	-@command -v mvn >/dev/null && command -v javac >/dev/null && cd $(STREAMS_PEER) && { [ classes -nt pom.xml ] \
+		|| mvn --batch-mode --quiet --strict-checksums dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=libs; } \
+		&& (cd libs && sha256sum --check --strict --quiet ../jars.sha256) && javac -Xlint:all -d classes -cp 'libs/*' src/*.java
 
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, declared dependencies

@@ -22,4 +22,6 @@ def peer_versions() -> PeerVersions:
     found |= {name: node[f"node_modules/{name}"]["version"] for name in ("fastify", "@platformatic/kafka")}
     modules = (ROOT / "benchmarks/peers/go/go.mod").read_text()
     found |= dict(re.findall(r"github.com/twmb/(franz-go) v(\S+)", modules))
+    project = (ROOT / "benchmarks/peers/streams/pom.xml").read_text()
+    found |= dict(re.findall(r"<artifactId>(kafka-streams)</artifactId>\s*<version>([^<]+)", project))
     return found

@@ -13,9 +13,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.bars import FAUST, LOOP, LOOP_ALONE, OURS, QUIX
+from benchmarks.bars import FAUST, LOOP, LOOP_ALONE, OURS, QUIX, STREAMS
 from benchmarks.events import TOPICS, backlog
 from benchmarks.figures import Run, WrongResult
+from benchmarks.join import streams
 from benchmarks.join.loop_without_kafka import digest
 from benchmarks.kafka import Ends, Kafka
 from benchmarks.looks import Looks
@@ -34,12 +35,15 @@ PEERS: Mapping[str, str] = {FAUST: "faust_join", QUIX: "quix_join", LOOP: "loop_
 
 
 class Join:
-    """One backlog of events, joined by each contestant in a consumer group of its own."""
+    """One backlog of events, joined by each contestant in a consumer group of its own.
+
+    With ``judged``, only the contestants that a quick run judges.
+    """
 
     name = "join"
-    contestants: Sequence[str] = (OURS, FAUST, QUIX, LOOP, LOOP_ALONE)
 
-    def __init__(self, kafka: Kafka, folder: Path, orders: int) -> None:
+    def __init__(self, kafka: Kafka, folder: Path, orders: int, judged: bool = False) -> None:
+        self.contestants: Sequence[str] = (OURS, FAUST, QUIX, *(() if judged else (STREAMS,)), LOOP, LOOP_ALONE)
         self._kafka = kafka
         self._folder = folder
         self.orders = orders
@@ -90,7 +94,8 @@ class Join:
         logs = [f"{group}{separator}{table}-changelog" for separator in ".-" for table in ("orders", "alerts")]
         await self._kafka.make(*made)
         await self._kafka.make(*logs, compact=True)
-        command = peer(PEERS[contestant], json.dumps(options))
+        words = json.dumps(options)
+        command = streams.command(words) if contestant == STREAMS else peer(PEERS[contestant], words)
         try:
             async with running(contestant, command, self._folder, {}) as process:
                 return await self._measure([process], contestant, repetition, group, f"{group}.enriched")

@@ -132,7 +132,14 @@ def test_the_report_of_a_quick_run_marks_what_fails_it_and_tells_the_bar_beside(
 
 
 def test_every_peer_is_pinned() -> None:
-    assert {"fastapi", "quixstreams", "faust-streaming", "fastify", "franz-go"} <= peer_versions().keys()
+    assert {
+        "fastapi",
+        "quixstreams",
+        "faust-streaming",
+        "fastify",
+        "franz-go",
+        "kafka-streams",
+    } <= peer_versions().keys()
 
 
 def test_quantiles_are_values_that_were_measured() -> None:
