@@ -82,7 +82,6 @@ NOT_HERE: Mapping[str, str] = {
     "make test": "is what runs these tests; packaging/test_set_up.py sees that continuous integration gives it",
     "make faults*": "is what runs the long tests, for hours",
     "make bench": "measures for more than an hour; docs/benchmarks is what it wrote, tests/benchmarks tests its parts",
-    "make bench ARGS=*": "the same",
     "make bench-quick": "continuous integration gives it, as packaging/test_set_up.py sees",
     "make audit-dependencies": "asks an advisory service; packaging/test_audit.py tests what is made of its answer",
     "norce-pipeline run --nodes 3": f"three brokers for a demonstration; {_BROKERS} starts them in the same way",
