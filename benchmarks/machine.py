@@ -13,6 +13,7 @@ from pipeline.broker.distribution import VERSION as KAFKA_VERSION
 from pipeline.broker.java import find_java
 
 SHOWN = (
+    "aiohttp",
     "aiokafka",
     "confluent-kafka",
     "faust-streaming",
