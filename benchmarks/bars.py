@@ -49,9 +49,13 @@ class Bar:
         """What a run of that kind is judged by."""
         return self.quick if quick and self.quick is not None else self.bar
 
-    def is_met(self, ratio: float, *, quick: bool = False) -> bool:
+    def times_met(self, ratio: float, *, quick: bool = False) -> float:
+        """1 exactly at the bar, more on its good side."""
         limit = self.limit(quick=quick)
-        return ratio >= limit if self.sense is Sense.AT_LEAST else ratio <= limit
+        return ratio / limit if self.sense is Sense.AT_LEAST else limit / ratio
+
+    def is_met(self, ratio: float, *, quick: bool = False) -> bool:
+        return self.times_met(ratio, quick=quick) >= 1.0
 
 
 def _ingress(connections: int) -> list[Bar]:
