@@ -20,7 +20,7 @@ from tests.web.server import STATIC, Console
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 WIDTH = 1240
-HEIGHTS = {"overview": 1060, "order": 2260}
+HEIGHTS = {"overview": 956, "order": 2260}
 """Of the pictures of the documents, as far as their views are worth showing."""
 ORDER = f"#/orders/{data.order_key(data.REVIEWED)}"
 LETTER = f"#/dead-letters/{data.letter_id(0)}"
