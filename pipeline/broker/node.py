@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -102,18 +103,18 @@ class Node:
             BrokerUnavailable: it ended, or took more than ``patience`` seconds.
         """
         expected = others | {self.id}
-        listed: frozenset[int] = frozenset()
-        try:
-            async with asyncio.timeout(patience):
-                while not expected <= (listed := await listed_brokers(self.endpoint.address)):
-                    self._raise_if_ended()
-                    await asyncio.sleep(_POLL)
-        except TimeoutError:
-            raise BrokerUnavailable(
-                f"Kafka node {self.id} at {self.endpoint.address} was not ready within {patience:.0f} s: "
-                f"it lists brokers {sorted(listed)}, expected are {sorted(expected)}",
-                self._log_tail(),
-            ) from None
+        deadline = time.monotonic() + patience
+        # A question is never cut off: aiokafka leaves a connection open then, or takes the end of its own task for it
+        # and goes on. It has a time limit of its own.
+        while not expected <= (listed := await listed_brokers(self.endpoint.address)):
+            self._raise_if_ended()
+            if time.monotonic() >= deadline:
+                raise BrokerUnavailable(
+                    f"Kafka node {self.id} at {self.endpoint.address} was not ready within {patience:.0f} s: "
+                    f"it lists brokers {sorted(listed)}, expected are {sorted(expected)}",
+                    self._log_tail(),
+                )
+            await asyncio.sleep(_POLL)
 
     async def stop(self, grace: float) -> bool:
         """SIGTERM: the node hands over what it leads first. SIGKILL after ``grace`` seconds.

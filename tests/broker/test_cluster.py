@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -45,6 +46,19 @@ async def test_a_node_is_ready_only_when_it_lists_the_others(tmp_path: Path) -> 
             await node.wait_until_serving(frozenset({2}), patience=0.5)
     finally:
         await node.kill()
+
+
+async def test_whoever_gives_up_waiting_for_a_node_leaves_no_connection_behind(
+    fresh_kafka: KafkaCluster, recwarn: pytest.WarningsRecorder
+) -> None:
+    node = fresh_kafka._nodes[1]
+    for wait in range(30):
+        async with asyncio.timeout(20):
+            with pytest.raises(BrokerUnavailable, match="expected are"):
+                await node.wait_until_serving(frozenset({2}), patience=wait / 1000)
+    gc.collect()
+
+    assert [str(each.message) for each in recwarn if each.category is ResourceWarning] == []
 
 
 async def test_on_three_nodes_a_topic_needs_two_replicas_in_sync(kafka_cluster: KafkaCluster, unique: str) -> None:
