@@ -79,14 +79,16 @@ bench: $(INSTALLED_BENCH) $(INSTALLED_PEERS) other-peers ## Measure against peer
 bench-quick: $(INSTALLED_BENCH) $(INSTALLED_PEERS) ## A short form of it; fails when a ratio is clearly below its bar
 	$(BIN)/python -m benchmarks --quick $(ARGS)
 
-# A receiver that cannot be had here is left out, and the report says so.
+# A peer that cannot be had here is left out, and the report says so.
 .PHONY: other-peers
 other-peers:
 	-@command -v npm >/dev/null && cd $(NODE_PEER) && { [ node_modules -nt package-lock.json ] || npm ci --no-audit --no-fund; }
 	-@command -v go >/dev/null && cd $(GO_PEER) && go build -o receiver .
-	-@command -v mvn >/dev/null && command -v javac >/dev/null && cd $(STREAMS_PEER) && { [ classes -nt pom.xml ] \
-		|| mvn --batch-mode --quiet --strict-checksums dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=libs; } \
-		&& (cd libs && sha256sum --check --strict --quiet ../jars.sha256) && javac -Xlint:all -d classes -cp 'libs/*' src/*.java
+	-@command -v mvn >/dev/null && command -v javac >/dev/null && cd $(STREAMS_PEER) && rm -rf classes \
+		&& { [ libs -nt pom.xml ] || { rm -rf libs && mvn --batch-mode --quiet --strict-checksums \
+			dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=libs; }; } \
+		&& (cd libs && sha256sum --check --strict --quiet ../jars.sha256) \
+		&& javac -Xlint:all -d classes -cp 'libs/*' src/*.java
 
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## Lint, format check, strict types, import contract, declared dependencies

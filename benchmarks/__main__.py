@@ -128,7 +128,7 @@ def _workloads(plan: Plan, parts: list[Part], kafka: Kafka, folder: Path) -> lis
     if Part.SINKS in parts:
         found += [Sink(kafka, folder, target, plan.updates) for target in ("connect", "checkout")]
     if Part.RECOVERY in parts:
-        found.append(Recovery(kafka, folder, plan.restored, plan.orders))
+        found.append(Recovery(kafka, folder, plan.restored, plan.rebuilt))
     if Part.LATENCY in parts and not plan.quick:
         found.append(EndToEnd(kafka, folder, plan.latency_seconds))
     if Part.GROWTH in parts and not plan.quick:

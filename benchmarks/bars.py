@@ -62,7 +62,7 @@ def _ingress(connections: int) -> list[Bar]:
     workload = f"ingress/{connections} connections"
     return [
         Bar(workload, OURS, (FASTAPI,), "rate", Sense.AT_LEAST, 2.0, 1.5 if connections == 64 else None),
-        Bar(workload, OURS, (STARLETTE,), "rate", Sense.AT_LEAST, 1.2, 0.9 if connections == 64 else None),
+        Bar(workload, OURS, (STARLETTE,), "rate", Sense.AT_LEAST, 1.2, 1.0 if connections == 64 else None),
         Bar(workload, OURS, (WITHOUT_KAFKA, PRODUCER), "rate", Sense.AT_LEAST, 0.8, None),
         Bar(workload, OURS, (STARLETTE,), "p99_ms", Sense.AT_MOST, 1.5, 2.0 if connections == 64 else None),
     ]
@@ -72,11 +72,11 @@ CONNECTIONS = (1, 64, 256)
 
 BARS: tuple[Bar, ...] = (
     *[bar for connections in CONNECTIONS for bar in _ingress(connections)],
-    # The work alone, without Kafka, is 5 to 6 times as fast as plain Faust: a quick limit above that tells nothing.
-    # What the worker adds to that work is judged by itself. Both limits are half of what is reached: the backlog is one
-    # of a few seconds, of which the worker writes a tenth at a time.
-    Bar("join", OURS, (FAUST,), "rate", Sense.AT_LEAST, 12.0, 2.5),
-    Bar("join", OURS, (LOOP_ALONE,), "rate", Sense.AT_LEAST, 0.8, 0.4),
+    # The work alone, without Kafka, is about 6 times as fast as plain Faust: a quick limit above that tells nothing.
+    # What the worker adds to that work is judged by itself: 0.65 of its rate was measured, and single runs of seconds
+    # were seen to differ by a third.
+    Bar("join", OURS, (FAUST,), "rate", Sense.AT_LEAST, 12.0, 3.5),
+    Bar("join", OURS, (LOOP_ALONE,), "rate", Sense.AT_LEAST, 0.8, 0.5),
     Bar("join", OURS, (QUIX,), "rate", Sense.AT_LEAST, 1.0, 0.8),
     Bar("join", OURS, (LOOP,), "rate", Sense.AT_LEAST, 0.6, 0.45),
     Bar("sink/connect", OURS, (HTTPX,), "rate", Sense.AT_LEAST, 0.7, 0.5),

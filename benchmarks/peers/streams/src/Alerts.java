@@ -3,6 +3,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -27,7 +28,7 @@ final class Alerts {
         PAYMENT_CURRENCY_MISMATCH("warning", 0, 30 * DAY),
         STUCK("notice", 7 * DAY, 0);
 
-        final String text = name().toLowerCase(java.util.Locale.ROOT);
+        final String text = name().toLowerCase(Locale.ROOT);
         final String severity;
         final long after;
         final long expires;
@@ -66,9 +67,9 @@ final class Alerts {
     }
 
     /** The record of the alerts topic. */
-    record Alert(String id, String kind, String severity, String state, String key, String item, Map<String,
-            String> details,
-            String openedAt, List<String> openedBy, String closedAt, Closing closedBy) implements Json.Writable {
+    record Alert(String id, String kind, String severity, String state, String key, String item,
+            Map<String, String> details, String openedAt, List<String> openedBy, String closedAt, Closing closedBy)
+            implements Json.Writable {
         @Override
         public void fields(Json json) {
             json.field("id", id).field("kind", kind).field("severity", severity).field("state", state)
@@ -89,7 +90,7 @@ final class Alerts {
             json.get("opened_by").forEach(each -> by.add(each.textValue()));
             return new Alert(Json.text(json, "id"), Json.text(json, "kind"), Json.text(json, "severity"), "open",
                     Json.text(json, "subject_key"), Json.text(json, "item"), details, Json.text(json, "opened_at"),
-                            by, null, null);
+                    by, null, null);
         }
 
         Alert closed(Closing closing, long at) {
@@ -199,9 +200,8 @@ final class Alerts {
         }
         boolean done = Set.of("delivered", "cancelled").contains(order.status());
         if (!done && !(order.status().equals(Order.UNKNOWN) && order.payments().isEmpty())) {
-            List<Order.Entry> timeline = order.timeline();
-            found.add(Condition.of(Kind.STUCK, null, order.lastChangedAt(), List.of(timeline.get(timeline.size() - 1)
-                    .eventId()),
+            String last = order.timeline().get(order.timeline().size() - 1).eventId();
+            found.add(Condition.of(Kind.STUCK, null, order.lastChangedAt(), List.of(last),
                     Map.of("status", order.status())));
         }
         found.sort(Comparator.comparing(Condition::kind).thenComparing(one -> one.item() == null ? "" : one.item()));
