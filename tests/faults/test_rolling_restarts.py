@@ -86,13 +86,18 @@ class Member:
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         self._process = Process(self._command, self._log, environment=self._environment)
-        assert await until(self._ready, bool, tries=1200) == "ready", f"{self.name}: {self._process.log_tail()}"
+        assert await until(self._ready, bool, tries=1200) == "ready", f"{self.name}: {self.log_tail()}"
 
     async def stop(self) -> int | None:
         """Ask it to end as Kubernetes does; returns its exit code."""
         assert self._process is not None
         await self._process.terminate(40)
         return self._process.returncode
+
+    def log_tail(self) -> str:
+        """The end of what it has written."""
+        assert self._process is not None
+        return self._process.log_tail()
 
     async def _ready(self) -> str | None:
         assert self._process is not None
@@ -108,7 +113,7 @@ class Member:
 async def roll_out(members: Sequence[Member], number: int) -> None:
     """Restart the members of one process, one after the other, each when the one before is ready."""
     for member in members:
-        assert await member.stop() == 0, f"{member.name} at restart {number}"
+        assert await member.stop() == 0, f"{member.name} at restart {number}: {member.log_tail()}"
         await member.start()
 
 
@@ -128,13 +133,17 @@ async def rolled_out(make_system: MakeSystem, restarts: int, rate: int) -> None:
     everybody = [member for each in members.values() for member in each]
     async with AsyncExitStack() as running:
         await running.enter_async_context(Balancer(*(each.url for each in members["webhook"])).serve(port))
-        await asyncio.gather(*(running.enter_async_context(member.running()) for member in everybody))
+        async with asyncio.TaskGroup() as starts:
+            for member in everybody:
+                starts.create_task(running.enter_async_context(member.running()))
         for process in ALL[1:]:
             names = {member.name for member in members[process]}
             await until(lambda: asyncio.to_thread(at_work, system, process), names.__eq__)  # noqa: B023
         await system.start("simulator")
         for number in range(restarts):
-            await asyncio.gather(*(roll_out(each, number) for each in members.values()))
+            async with asyncio.TaskGroup() as rollouts:  # when one fails, the others start nothing any more
+                for each in members.values():
+                    rollouts.create_task(roll_out(each, number))
         verdict = await drained_and_judged(system)
     assert verdict.good, verdict.as_json()
     assert verdict.orders > 0
