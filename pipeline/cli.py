@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from typer.core import TyperGroup
 
 from pipeline import logs, settings_report, topic_configuration, topics
 from pipeline.audit.cli import audit
-from pipeline.connecting import BrokerUnreachable
+from pipeline.connecting import BrokerUnreachable, run_and_close
 from pipeline.console import ENVIRONMENT, FAILED, USAGE, Json, fail, named_errors, read, read_traced, table
 from pipeline.dead_letters.cli import app as dead_letters
 from pipeline.doctor import cli as examining
@@ -265,16 +264,16 @@ def topics_create(
     """
     (kafka,) = load(KafkaSettings)
     specs = settings_report.all_topics()
-    made, present = asyncio.run(topics.create(kafka, specs))
+    made, present = run_and_close(topics.create(kafka, specs))
     for name in made:
         print(f"made     {name}")
     for name in present:
         print(f"present  {name}")
-    differing = asyncio.run(
+    differing = run_and_close(
         topic_configuration.differences(kafka, [spec for spec in specs if spec.name in set(present)])
     )
     if update:
-        asyncio.run(topic_configuration.update(kafka, differing))
+        run_and_close(topic_configuration.update(kafka, differing))
     for difference in differing:
         print(f"{'altered' if update else 'differs'}  {difference}")
     if differing and not update:
@@ -289,7 +288,7 @@ def topics_list(as_json: Json = False) -> None:
     """
     (kafka,) = load(KafkaSettings)
     specs = settings_report.all_topics()
-    counts = asyncio.run(topics.partition_counts(kafka))
+    counts = run_and_close(topics.partition_counts(kafka))
     rows = [
         {
             "topic": spec.name,
@@ -324,7 +323,7 @@ def topics_in_sync(
     Example: norce-pipeline topics in-sync --wait 600
     """
     (kafka,) = load(KafkaSettings)
-    lagging = asyncio.run(topics.until_in_sync(kafka, wait))
+    lagging = run_and_close(topics.until_in_sync(kafka, wait))
     for name, count in sorted(lagging.items()):
         print(f"lagging  {name}: {count} partitions")
     if lagging:

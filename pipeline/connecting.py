@@ -6,12 +6,21 @@ reached none. An operator has to know which it is.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar, cast
 
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import IllegalSaslStateError, KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
 from pipeline.settings import KafkaSettings
+
+CLOSE_SECONDS = 1.0
+"""What connections that were closed may take to be so."""
+
+T = TypeVar("T")
 
 
 class BrokerError(Exception):
@@ -28,6 +37,14 @@ class BrokerUnreachable(BrokerError):
 
 class BrokerNotReady(BrokerUnreachable):
     """A broker answers, but is not a member of its cluster yet, or not any more: it lists no broker at all."""
+
+
+class LeaderMissing(BrokerUnreachable):
+    """Brokers answer, but none of them leads a partition, or knows who does."""
+
+    def __init__(self, bootstrap_servers: str, cause: object) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        BrokerError.__init__(self, f"a partition has no leader at {bootstrap_servers} ({cause})")
 
 
 class CredentialsRefused(BrokerError):
@@ -47,6 +64,31 @@ class RightMissing(BrokerError):
             f"the Kafka user of {user} lacks rights: {', '.join(missing)}; 'norce-pipeline topics export --users' "
             "prints all it needs"
         )
+
+
+def run_and_close(main: Coroutine[Any, Any, T]) -> T:
+    """``asyncio.run`` for what uses brokers and does not end the process.
+
+    The loop goes on until connections that were closed are so, for at most ``CLOSE_SECONDS``: with TLS that takes a
+    round trip, which aiokafka does not wait for, and a loop that ends before it leaves the socket open.
+    """
+
+    async def whole() -> T:
+        try:
+            return await main
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await _closed()
+
+    return asyncio.run(whole())
+
+
+async def _closed() -> None:
+    # The loop tells nobody; who opened a connection may have dropped it, as aiokafka does with its first one.
+    transports = cast(Any, asyncio.get_running_loop())._transports
+    while transports:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def why_unreachable(kafka: KafkaSettings, error: object) -> BrokerUnreachable | CredentialsRefused:

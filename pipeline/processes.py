@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from aiohttp import web
 
 from pipeline import metrics_catalogue, rights, topics
 from pipeline.agents import make_worker
+from pipeline.connecting import run_and_close
 from pipeline.contracts.registry import prefixes
 from pipeline.domain import DEFAULT_POLICIES, PushPolicies
 from pipeline.drift import DRIFT_TABLES, DRIFT_TOPICS
@@ -85,7 +85,7 @@ def run_drift_watch(kafka: KafkaSettings, settings: DriftSettings) -> NoReturn:
 def run_privacy(kafka: KafkaSettings, settings: PrivacySettings) -> NoReturn:
     """Run the privacy process until SIGTERM or SIGINT. Raises like :func:`run_worker`, and ``ChangedKey``."""
     rights.check(kafka, "privacy", [*topics.PUBLIC, *PRIVACY_TOPICS])
-    asyncio.run(key_checks.confirm(kafka, settings, first_use=True))
+    run_and_close(key_checks.confirm(kafka, settings, first_use=True))
     _run("privacy", make_privacy(kafka, settings), settings)
 
 

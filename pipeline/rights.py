@@ -5,7 +5,6 @@ Without the question a missing right shows late and badly: Faust's consumer wait
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -18,7 +17,7 @@ from confluent_kafka.admin import AclOperation, AdminClient
 
 from pipeline import groups, topics
 from pipeline.access import Access, accesses
-from pipeline.connecting import BrokerUnreachable, RightMissing
+from pipeline.connecting import BrokerUnreachable, RightMissing, run_and_close
 from pipeline.settings import KafkaSettings
 from pipeline.topics import TopicSpec
 
@@ -34,7 +33,7 @@ def check(kafka: KafkaSettings, user: str, specs: Sequence[TopicSpec]) -> None:
         BrokerUnreachable, CredentialsRefused, TopicMissing, WrongPartitionCount, RightMissing
     """
     try:
-        asyncio.run(topics.check(kafka, specs))
+        run_and_close(topics.check(kafka, specs))
     except topics.TopicMissing:
         confirm(kafka, user)  # a topic that one may not see looks like one that is not there
         raise
@@ -78,7 +77,7 @@ def _of_group(admin: AdminClient, kafka: KafkaSettings, access: Access) -> Itera
     if access.group is None:
         return
     try:
-        asyncio.run(groups.wait_for_coordinator(kafka, access.group))
+        run_and_close(groups.wait_for_coordinator(kafka, access.group))
     except GroupAuthorizationFailedError:
         yield f"Read group {access.group}"
         return

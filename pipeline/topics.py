@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -52,8 +52,6 @@ COMMANDS = "norce.commands"
 LEDGER = "norce.ledger"
 RECONCILIATION = "norce.reconciliation"
 
-CLOSE_SECONDS = 1.0
-"""For connections to close."""
 LOOK_SECONDS = 1.0
 READY_SECONDS = 0.2
 """Between two looks at the brokers while something is waited for."""
@@ -347,16 +345,7 @@ async def admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClien
     try:
         yield admin
     finally:
-        await _close(admin)
-
-
-async def _close(admin: AIOKafkaAdminClient) -> None:
-    """Close, and wait until it is so: aiokafka does not, and a loop that ends at once leaves sockets with TLS open."""
-    writers = [connection._writer for connection in admin._client._conns.values() if connection._writer is not None]
-    await admin.close()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+        await admin.close()
 
 
 async def partition_counts(kafka: KafkaSettings) -> dict[str, int]:

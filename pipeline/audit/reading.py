@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from aiokafka import TopicPartition as AioTopicPartition
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline import groups
-from pipeline.connecting import BrokerNotReady, BrokerUnreachable, why_unreachable
+from pipeline.connecting import BrokerUnreachable, LeaderMissing, run_and_close, why_unreachable
 from pipeline.settings import KafkaSettings
 from pipeline.topics import TopicMissing
 
@@ -98,7 +97,7 @@ class Reader:
 
     def committed(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
         """The committed offsets of a group; 0 where it has none. Raises ``BrokerUnreachable``."""
-        found = asyncio.run(groups.committed(self._kafka, group, [AioTopicPartition(*place) for place in places]))
+        found = run_and_close(groups.committed(self._kafka, group, [AioTopicPartition(*place) for place in places]))
         return {Place(each.topic, each.partition): offset for each, offset in found.items()}
 
     def read(self, spans: Iterable[Span], report: Report) -> Iterator[Any]:
@@ -159,7 +158,12 @@ class Reader:
         return found
 
     def _asked(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        """The answer, however often it takes while partitions move, in the time of one request."""
+        """The answer, however often it takes while partitions move, in the time of one request.
+
+        Raises:
+            LeaderMissing, BrokerUnreachable, CredentialsRefused
+            KafkaException: the brokers refuse to say.
+        """
         deadline = time.monotonic() + self._kafka.request_timeout
         while True:
             try:
@@ -168,9 +172,9 @@ class Reader:
                 cause = error.args[0]
                 if cause.code() in _MOVING:
                     if time.monotonic() >= deadline:
-                        raise BrokerNotReady(self._kafka.bootstrap_servers, cause.str()) from error
+                        raise LeaderMissing(self._kafka.bootstrap_servers, cause.str()) from error
                 elif cause.retriable() or cause.code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT}:
-                    raise asyncio.run(why_unreachable(self._kafka, cause.str())) from error
+                    raise run_and_close(why_unreachable(self._kafka, cause.str())) from error
                 else:
                     raise
             time.sleep(AGAIN)

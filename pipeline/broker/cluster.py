@@ -18,11 +18,10 @@ from pipeline.broker.identity import cluster_identity
 from pipeline.broker.node import Node
 from pipeline.broker.ports import free_ports
 from pipeline.broker.preparation import prepare_fast_starts
-from pipeline.broker.readiness import is_fully_replicated
+from pipeline.broker.readiness import is_fully_replicated, until
 
 _PORT_ATTEMPTS = 3
 _STOP_TIMEOUT = 20.0  # seconds
-_POLL = 0.1  # seconds
 
 
 class KafkaCluster:
@@ -168,12 +167,8 @@ class KafkaCluster:
             if node.pid is not None and not node.serving:
                 node.resume()
         await self._start(*self._ids)
-        try:
-            async with asyncio.timeout(self._start_timeout):
-                while not await is_fully_replicated(self.bootstrap_servers):  # noqa: ASYNC110 - the broker tells nobody
-                    await asyncio.sleep(_POLL)
-        except TimeoutError:
-            raise BrokerUnavailable("the replicas did not get in sync again") from None
+        if not await until(lambda: is_fully_replicated(self.bootstrap_servers), self._start_timeout):
+            raise BrokerUnavailable("the replicas did not get in sync again")
 
     async def close(self) -> None:
         """End all nodes: cleanly when their data stays, at once when it goes. Closing twice is harmless."""

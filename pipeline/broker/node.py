@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import signal
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,10 +11,9 @@ from pipeline.broker.configuration import Endpoint, java_command, node_propertie
 from pipeline.broker.distribution import Distribution, resource
 from pipeline.broker.errors import BrokerUnavailable
 from pipeline.broker.process import Process
-from pipeline.broker.readiness import listed_brokers
+from pipeline.broker.readiness import listed_brokers, until
 
 _FORMAT_HEAP_MB = 128
-_POLL = 0.05  # seconds
 
 
 class Node:
@@ -103,18 +100,21 @@ class Node:
             BrokerUnavailable: it ended, or took more than ``patience`` seconds.
         """
         expected = others | {self.id}
-        deadline = time.monotonic() + patience
-        # A question is never cut off: aiokafka leaves a connection open then, or takes the end of its own task for it
-        # and goes on. It has a time limit of its own.
-        while not expected <= (listed := await listed_brokers(self.endpoint.address)):
-            self._raise_if_ended()
-            if time.monotonic() >= deadline:
-                raise BrokerUnavailable(
-                    f"Kafka node {self.id} at {self.endpoint.address} was not ready within {patience:.0f} s: "
-                    f"it lists brokers {sorted(listed)}, expected are {sorted(expected)}",
-                    self._log_tail(),
-                )
-            await asyncio.sleep(_POLL)
+        listed: frozenset[int] = frozenset()
+
+        async def serves() -> bool:
+            nonlocal listed
+            listed = await listed_brokers(self.endpoint.address)
+            if not expected <= listed:
+                self._raise_if_ended()
+            return expected <= listed
+
+        if not await until(serves, patience):
+            raise BrokerUnavailable(
+                f"Kafka node {self.id} at {self.endpoint.address} was not ready within {patience:.0f} s: "
+                f"it lists brokers {sorted(listed)}, expected are {sorted(expected)}",
+                self._log_tail(),
+            )
 
     async def stop(self, grace: float) -> bool:
         """SIGTERM: the node hands over what it leads first. SIGKILL after ``grace`` seconds.

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 _REQUEST_TIMEOUT_MS = 2000
+_POLL = 0.05  # seconds
+
+
+async def until(answer: Callable[[], Awaitable[bool]], patience: float) -> bool:
+    """Ask until the answer is yes, for so many seconds; says whether it was.
+
+    A question is never cut off: aiokafka leaves a connection open then, or takes the end of its own task for it and
+    goes on. It has a time limit of its own.
+    """
+    deadline = time.monotonic() + patience
+    while not await answer():
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(_POLL)
+    return True
 
 
 async def listed_brokers(address: str) -> frozenset[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import topics
+from pipeline.connecting import run_and_close
 from pipeline.console import FAILED, Json, read, table
 from pipeline.dead_letters import commanding, listing
 from pipeline.dead_letters.commanding import Done, Order
@@ -78,7 +78,7 @@ def show(
     """
     kafka, settings = _settings()
     with _progress(as_json) as progress:
-        shown = asyncio.run(listing.show(kafka, settings.group, which, reveal=reveal, progress=progress))
+        shown = run_and_close(listing.show(kafka, settings.group, which, reveal=reveal, progress=progress))
     if not shown:
         _nothing(which)
     documents = [_document(each) for each in shown]
@@ -167,7 +167,7 @@ def _filter(
 def _find(wanted: Filter, as_json: bool) -> tuple[KafkaSettings, listing.Found]:
     kafka, settings = _settings()
     with _progress(as_json) as progress:
-        return kafka, asyncio.run(listing.find(kafka, settings.group, wanted, progress))
+        return kafka, run_and_close(listing.find(kafka, settings.group, wanted, progress))
 
 
 def _chosen(as_json: bool, *options: Any) -> tuple[KafkaSettings, list[Row]]:
@@ -201,7 +201,7 @@ def _give(
         typer.confirm(f"Do this to {len(orders)} dead letters?", abort=True, err=True)
     with _progress(as_json) as progress:
         progress.begin("waiting for the workers", len(orders))
-        done = asyncio.run(commanding.give(kafka, orders, timeout, progress.advance))
+        done = run_and_close(commanding.give(kafka, orders, timeout, progress.advance))
     documents = [_outcome(one) for one in done]
     if as_json:
         print(json.dumps(documents, indent=2))

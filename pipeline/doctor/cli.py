@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from pipeline import logs
+from pipeline.connecting import run_and_close
 from pipeline.console import FAILED, OK, Json, table
 from pipeline.doctor.findings import Finding, Verdict
 from pipeline.settings import LogSettings, load
@@ -48,7 +48,7 @@ def command(
     (log,) = load(LogSettings)
     logs.configure(log)
     with Console(stderr=True).status("") as status:
-        found = asyncio.run(examine(processes or (), lambda text: status.update(f"looking at {text}")))
+        found = run_and_close(examine(processes or (), lambda text: status.update(f"looking at {text}")))
     found.sort(key=lambda finding: ORDER.index(finding.verdict))
     if as_json:
         print(json.dumps([finding.json() for finding in found], indent=2))

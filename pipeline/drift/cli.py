@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
 from pipeline import logs
-from pipeline.connecting import why_unreachable
+from pipeline.connecting import run_and_close, why_unreachable
 from pipeline.console import FAILED, Json, fail, table
 from pipeline.drift.topics import DRIFT
 from pipeline.partitions import home
@@ -36,7 +35,7 @@ def list_reports(as_json: Json = False) -> None:
 
     Example: norce-pipeline drift-reports list
     """
-    found = asyncio.run(_standing(_kafka()))
+    found = run_and_close(_standing(_kafka()))
     if as_json:
         print(json.dumps([{"key": key, **report} for key, report in found.items()], indent=2))
     elif found:
@@ -52,10 +51,10 @@ def close(keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys
     Example: norce-pipeline drift-reports close OrderReceivedEvent:0a1b2c3d
     """
     kafka = _kafka()
-    missing = sorted(set(keys) - asyncio.run(_standing(kafka)).keys())
+    missing = sorted(set(keys) - run_and_close(_standing(kafka)).keys())
     if missing:
         fail(NoDriftReport(missing), FAILED)
-    asyncio.run(_delete(kafka, keys))
+    run_and_close(_delete(kafka, keys))
     print(*(f"closed  {key}" for key in keys), sep="\n")
 
 

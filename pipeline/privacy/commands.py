@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 
 from pipeline import topics
+from pipeline.connecting import run_and_close
 from pipeline.privacy import PRIVACY_TOPICS, forgetting, identifiers, key_checks, reading
 from pipeline.privacy.errors import PrivacyError
 from pipeline.settings import KafkaSettings, PrivacySettings
@@ -36,9 +36,9 @@ def forget(
     persons = {person for person in found if person is not None}
     if len(persons) < len(set(found)) or not (persons or pseudonyms):
         raise NobodyNamed("name a person by --email, --phone or --pseudonym; an empty one names nobody")
-    asyncio.run(topics.check(kafka, PRIVACY_TOPICS))
-    asyncio.run(key_checks.confirm(kafka, settings))
-    done = asyncio.run(forgetting.forget(kafka, settings, persons, pseudonyms or (), clients or (), seconds))
+    run_and_close(topics.check(kafka, PRIVACY_TOPICS))
+    run_and_close(key_checks.confirm(kafka, settings))
+    done = run_and_close(forgetting.forget(kafka, settings, persons, pseudonyms or (), clients or (), seconds))
     lines = [f"destroyed  {name}" for name in done.names]
     where = ", ".join(map(str, done.clients)) or "none"
     return lines or [f"no data key was held for that person (clients: {where})"]
@@ -50,6 +50,6 @@ def reveal(kafka: KafkaSettings, settings: PrivacySettings, key: str) -> str:
     Raises:
         PrivacyError, TopicError
     """
-    asyncio.run(topics.check(kafka, PRIVACY_TOPICS))
-    asyncio.run(key_checks.confirm(kafka, settings))
-    return json.dumps(asyncio.run(reading.reveal(kafka, settings, key)), ensure_ascii=False, indent=2)
+    run_and_close(topics.check(kafka, PRIVACY_TOPICS))
+    run_and_close(key_checks.confirm(kafka, settings))
+    return json.dumps(run_and_close(reading.reveal(kafka, settings, key)), ensure_ascii=False, indent=2)

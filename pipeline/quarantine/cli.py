@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import json
 import sys
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline import logs, settings_report, topics
+from pipeline.connecting import run_and_close
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, table
 from pipeline.dead_letters.commanding import user
 from pipeline.events import EVENT_TYPES, Reason, find
@@ -66,7 +66,7 @@ def list_entries(
     Example: norce-pipeline quarantine list --type OrderReceivedEvent --since 2026-11-22
     """
     wanted = Filter(_milliseconds(since), event_type, reason, settled=everything)
-    rows, cut = asyncio.run(_newest(_kafka(), wanted))
+    rows, cut = run_and_close(_newest(_kafka(), wanted))
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
@@ -88,7 +88,7 @@ def show(
     Example: norce-pipeline quarantine show 3:1042
     """
     try:
-        row, retries = asyncio.run(_one(_kafka(), which))
+        row, retries = run_and_close(_one(_kafka(), which))
     except NoQuarantineEntry as error:
         fail(error, FAILED)
     shown = document(row, retries, reveal=reveal)
@@ -131,7 +131,7 @@ def retry(
     printer = Printer(as_json=as_json)
     work = _retry(_kafka(), which or (), wanted, rules, printer, again=again, dry_run=dry_run, yes=yes)
     try:
-        asyncio.run(work)
+        run_and_close(work)
     except NotPublished as error:
         fail(error, ENVIRONMENT)
     except NoQuarantineEntry as error:

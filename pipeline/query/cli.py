@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 
 from pipeline import settings_report
+from pipeline.connecting import run_and_close
 from pipeline.console import ENVIRONMENT, FAILED, Json, fail, read, table
 from pipeline.query.errors import NoSuchThing, QueryError
 from pipeline.settings import ConsoleSettings, KafkaSettings
@@ -59,7 +59,7 @@ def command(
     kafka, settings = read(KafkaSettings, ConsoleSettings)
     try:
         with Console(stderr=True).status("asking the workers"):
-            thing = asyncio.run(_find(settings, reference))
+            thing = run_and_close(_find(settings, reference))
         with Console(stderr=True).status("reading the topics"):
             found = timeline(thing, kafka, settings_report.groups())
     except (NoSuchThing, SeveralOrders) as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
 import typer
 
+from pipeline.connecting import run_and_close
 from pipeline.console import Json, read
 from pipeline.settings import KafkaSettings, WorkerSettings, load
 
@@ -34,7 +34,7 @@ def command(
     if not yes:
         typer.confirm(f"Delete the changelogs of {settings.group} and read all events again?", abort=True, err=True)
     with shown(quiet=as_json) as progress:
-        done = asyncio.run(rebuild(kafka, settings.group, wait=wait, incomplete=incomplete, progress=progress))
+        done = run_and_close(rebuild(kafka, settings.group, wait=wait, incomplete=incomplete, progress=progress))
     if as_json:
         print(json.dumps({"changelogs": list(done.changelogs), "partitions": done.partitions}, indent=2))
         return
@@ -64,7 +64,7 @@ def repartition(
             f"Copy and delete all topics, so that each has {kafka.partitions} partitions?", abort=True, err=True
         )
     with shown(quiet=as_json) as progress:
-        done = asyncio.run(lay_out(kafka, wait=wait, progress=progress))
+        done = run_and_close(lay_out(kafka, wait=wait, progress=progress))
     if as_json:
         print(json.dumps({"moved": done.moved, "grown": done.grown, "emptied": done.emptied}, indent=2))
         return

@@ -23,7 +23,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline import groups, rights, topics
 from pipeline.agents.app import AGENTS
-from pipeline.connecting import BrokerError, BrokerUnreachable
+from pipeline.connecting import BrokerError, BrokerUnreachable, run_and_close
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.progress import Progress, Silent
 from pipeline.settings import KafkaSettings
@@ -127,7 +127,7 @@ def until_empty(admin: AdminClient, kafka: KafkaSettings, group: str, wait: floa
         GroupInUse, RebuildRefused, BrokerUnreachable, CredentialsRefused
     """
     try:
-        asyncio.run(groups.wait_for_coordinator(kafka, group))
+        run_and_close(groups.wait_for_coordinator(kafka, group))
     except AioKafkaError as error:
         raise RebuildRefused(f"describe group {group}", error) from error
     deadline = time.monotonic() + wait

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import typer
 from prometheus_client import start_http_server
 
 from pipeline import topics
+from pipeline.connecting import run_and_close
 from pipeline.console import ENVIRONMENT, FAILED, OK, Json, fail, read, table
 from pipeline.progress import shown
 from pipeline.reconciliation import metrics
@@ -59,7 +59,7 @@ def command(
     def once() -> Reconciliation:
         asked = Asked(span_of(settings, _utc(since), _utc(until), now()), chosen, dry_run, checkout)
         with shown(quiet=as_json or every is not None) as progress:  # with --every it is a process, whose log is read
-            return asyncio.run(reconcile(kafka, settings, implied, asked, progress))
+            return run_and_close(reconcile(kafka, settings, implied, asked, progress))
 
     try:
         if every is not None:

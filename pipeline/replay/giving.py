@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from pipeline.commands import Replay
+from pipeline.connecting import run_and_close
 from pipeline.dead_letters.commanding import Done, give, signed
 from pipeline.dead_letters.parked import Waiting
 from pipeline.dead_letters.resolutions import How
@@ -119,7 +119,7 @@ def replay(
     came = Came()
     left = (given for compared in keys for given in commands(compared, wish))
     while chunk := list(islice(left, KEYS_AT_ONCE)):
-        for done in asyncio.run(give(kafka, chunk, seconds, advance)):
+        for done in run_and_close(give(kafka, chunk, seconds, advance)):
             came.take(done)
         if came.pending:
             break

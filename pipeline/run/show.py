@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from connectors.simulator import Scenario
 from pipeline import topics
 from pipeline.broker import BrokerError, open_broker
+from pipeline.connecting import run_and_close
 from pipeline.events import TOPICS as EVENT_TOPICS
 from pipeline.run import beside, live, summary, verdict
 from pipeline.run.observe import Observer, Snapshot
@@ -66,7 +67,7 @@ def show(options: Options) -> int:
     if not console.is_terminal:
         console = Console(width=160)  # a file or a pipe has no width; wrapped lines are hard to search
     try:
-        return asyncio.run(_run(options, console))
+        return run_and_close(_run(options, console))
     except (BrokerError, StartFailed, Stalled, TopicsNotEmpty) as error:
         console.print(f"error: {type(error).__name__}: {error}", style="red", markup=False)
         return 3

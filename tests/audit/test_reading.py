@@ -14,16 +14,10 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.audit.reading import Place, Reader, reader
 from pipeline.broker import KafkaCluster
-from pipeline.connecting import BrokerNotReady
-from pipeline.settings import KafkaSettings
-from tests.support.kafka import admin, produce, until
+from pipeline.connecting import LeaderMissing
+from tests.support.kafka import admin, produce, settings, until
 
 _NAMES = (f"moving-{number}" for number in itertools.count())
-
-
-def settings(kafka: KafkaCluster, request_timeout: float = 20) -> KafkaSettings:
-    given = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "request_timeout": request_timeout}
-    return KafkaSettings.model_validate(given)
 
 
 async def _led_by_its_second_choice(kafka: KafkaCluster) -> str:
@@ -90,5 +84,5 @@ async def test_a_partition_that_nobody_leads_is_named_after_the_time_of_a_reques
         with reader(settings(kafka_cluster, 1.0), 1e9) as source:
             ask(source, Place(topic, 0))
 
-    with pytest.raises(BrokerNotReady):
+    with pytest.raises(LeaderMissing, match="a partition has no leader at"):
         await asyncio.to_thread(asked)

@@ -8,13 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pipeline import groups
 from pipeline.broker import KafkaCluster
 from pipeline.connecting import BrokerUnreachable
-from pipeline.settings import KafkaSettings
-from tests.support.kafka import create_topics
-
-
-def settings(kafka: KafkaCluster, request_timeout: float = 20) -> KafkaSettings:
-    given = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "request_timeout": request_timeout}
-    return KafkaSettings.model_validate(given)
+from tests.support.kafka import create_topics, settings
 
 
 async def test_a_cluster_that_has_had_no_group_yet_is_asked_until_it_has_a_coordinator(

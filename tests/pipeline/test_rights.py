@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from connectors.webhook.event_types import Requested
 from connectors.webhook.records import RecordFactory
 from pipeline import rights, topics
 from pipeline.access import accesses
-from pipeline.connecting import BrokerError, BrokerUnreachable, CredentialsRefused, RightMissing
+from pipeline.connecting import BrokerError, BrokerUnreachable, CredentialsRefused, RightMissing, run_and_close
 from pipeline.events import Reason, UnusableBody
 from pipeline.run.stack import PROCESSES, Stack
 from pipeline.settings import ConnectSettings, KafkaSettings, SettingsError, load
@@ -281,6 +284,39 @@ async def test_who_cannot_prove_who_he_is_sees_nothing(
 
     with pytest.raises(kind):
         await topics.partition_counts(kafka)
+
+
+@asynccontextmanager
+async def _slow_to_answer(address: str) -> AsyncIterator[str]:
+    """Another address of a broker, from which everything it says comes late, its last words too."""
+    host, port = address.split(":")
+
+    async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter, late: float) -> None:
+        while data := await source.read(65_536):
+            await asyncio.sleep(late)
+            sink.write(data)
+        await asyncio.sleep(late)
+        sink.close()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_broker, to_broker = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(forward(reader, to_broker, 0), forward(from_broker, writer, 0.3))
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        yield "{}:{}".format(*server.sockets[0].getsockname())
+
+
+async def test_who_asked_a_broker_that_is_slow_to_say_goodbye_leaves_no_connection_open(guarded: Guarded) -> None:
+    kafka = guarded.settings("privacy")
+    async with _slow_to_answer(kafka.bootstrap_servers) as address:
+        slow = kafka.model_copy(update={"bootstrap_servers": address})
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            counts = await asyncio.to_thread(lambda: run_and_close(topics.partition_counts(slow)))
+            gc.collect()
+
+    assert counts
+    assert [str(each.message) for each in seen if each.category is ResourceWarning] == []
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------

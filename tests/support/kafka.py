@@ -11,7 +11,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from pipeline.broker import KafkaCluster
+from pipeline.settings import KafkaSettings
+
 T = TypeVar("T")
+
+
+def settings(kafka: KafkaCluster, request_timeout: float = 20) -> KafkaSettings:
+    """The pipeline's settings for a cluster; ``request_timeout`` is in seconds."""
+    given = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "request_timeout": request_timeout}
+    return KafkaSettings.model_validate(given)
 
 
 @asynccontextmanager
