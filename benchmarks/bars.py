@@ -62,7 +62,7 @@ def _ingress(connections: int) -> list[Bar]:
     workload = f"ingress/{connections} connections"
     return [
         Bar(workload, OURS, (FASTAPI,), "rate", Sense.AT_LEAST, 2.0, 1.5 if connections == 64 else None),
-        Bar(workload, OURS, (STARLETTE,), "rate", Sense.AT_LEAST, 1.2, 1.0 if connections == 64 else None),
+        Bar(workload, OURS, (STARLETTE,), "rate", Sense.AT_LEAST, 1.2, 0.9 if connections == 64 else None),
         Bar(workload, OURS, (WITHOUT_KAFKA, PRODUCER), "rate", Sense.AT_LEAST, 0.8, None),
         Bar(workload, OURS, (STARLETTE,), "p99_ms", Sense.AT_MOST, 1.5, 2.0 if connections == 64 else None),
     ]
@@ -72,10 +72,10 @@ CONNECTIONS = (1, 64, 256)
 
 BARS: tuple[Bar, ...] = (
     *[bar for connections in CONNECTIONS for bar in _ingress(connections)],
-    # The work alone, without Kafka, is about 6 times as fast as plain Faust: a quick limit above that tells nothing.
-    # What the worker adds to that work is judged by itself: 0.65 of its rate was measured, and single runs of seconds
-    # were seen to differ by a third.
-    Bar("join", OURS, (FAUST,), "rate", Sense.AT_LEAST, 12.0, 3.5),
+    # Quick limits are about three quarters of the bar, as single runs of seconds were seen to differ by a third; of
+    # these two they are three quarters of what is reached (4.1 and 0.65). The work alone, without Kafka, is about 6
+    # times as fast as plain Faust, and what the worker adds to it is judged by itself.
+    Bar("join", OURS, (FAUST,), "rate", Sense.AT_LEAST, 12.0, 3.0),
     Bar("join", OURS, (LOOP_ALONE,), "rate", Sense.AT_LEAST, 0.8, 0.5),
     Bar("join", OURS, (QUIX,), "rate", Sense.AT_LEAST, 1.0, 0.8),
     Bar("join", OURS, (LOOP,), "rate", Sense.AT_LEAST, 0.6, 0.45),

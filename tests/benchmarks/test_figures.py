@@ -125,7 +125,7 @@ def test_the_report_of_a_quick_run_marks_what_fails_it_and_tells_the_bar_beside(
     found = runs((OURS, 1, 400), (FAUST, 1, 100), (LOOP, 1, 1000))
     report = Report(found, BARS, look(), peer_versions(), [], [], quick=True)
     text = report.markdown()
-    assert f"| join | {FAUST} | rate | **4.00** | 4.00 to 4.00 | at least 3.5 (bar 12) | ✓ |" in text
+    assert f"| join | {FAUST} | rate | **4.00** | 4.00 to 4.00 | at least 3 (bar 12) | ✓ |" in text
     assert f"| join | {LOOP} | rate | **0.40** | 0.40 to 0.40 | at least 0.45 (bar 0.6) | ✗ |" in text
     assert [bar.others for bar in report.clearly_below()] == [(LOOP,)]
     assert [bar["met"] for bar in report.as_json()["bars"]] == [True, False]
