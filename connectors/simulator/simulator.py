@@ -3,7 +3,7 @@
 import asyncio
 import errno
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +25,7 @@ from connectors.simulator.scenario import Scenario, reordered
 from connectors.simulator.script import ScriptedEvent
 from connectors.simulator.server import Server
 from connectors.simulator.services import Checkout, Connect, Identity, Query
+from pipeline.cancelling import cancel
 from pipeline.events.deliveries import ATTEMPT_TIMEOUT
 from pipeline.settings import SimulatorSettings
 
@@ -75,7 +76,7 @@ class Simulator:
                     pass
             else:
                 self._posting = asyncio.create_task(self._post_all(self._poster))
-                stack.push_async_callback(_cancelled, self._posting)
+                stack.push_async_callback(cancel, self._posting)
             self._stack = stack.pop_all()
         log.info("simulator.started", url=self.url, orders=self.settings.orders, seed=self.settings.seed)
         return self
@@ -209,10 +210,3 @@ class Simulator:
             "Source": order.source,
         }
         self.post(event_type, orjson.dumps(fields), order.client_order_ref)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait for it; raises what it failed with."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from pipeline.cancelling import cancel
 from pipeline.connecting import BrokerError
 from pipeline.events import Reason
 from pipeline.quarantine import metrics
@@ -166,9 +167,7 @@ async def watching(kafka: KafkaSettings) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await cancel(task)
 
 
 async def _watch(waiting: Waiting) -> None:

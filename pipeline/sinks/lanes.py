@@ -18,6 +18,7 @@ import structlog
 from connectors.norce import CallLog, NorceError, Outcome
 from pipeline import metrics
 from pipeline.calls import encode_calls
+from pipeline.cancelling import cancel
 from pipeline.commands import REPLAY_HEADER
 from pipeline.dead_letters.records import dead_letter
 from pipeline.domain import CheckoutUpdate, ConnectUpdate
@@ -197,11 +198,11 @@ class Lanes(Generic[U]):
         self._pending.dec(len(waiting))
         calling = dict(self._calling)
         idle = [task for task in self._lanes.values() if task not in calling]
-        await _cancel(idle)
+        await cancel(*idle)
         if calling:
             await asyncio.wait(calling, timeout=grace)
             cut_off = [task for task in calling if not task.done()]
-            await _cancel(cut_off)
+            await cancel(*cut_off)
             await asyncio.gather(*(self._hand_over(calling[task]) for task in cut_off))
         await self._writer.flush()
         unfinished, self._left = list(self._left), Counter()
@@ -224,14 +225,6 @@ def _needless(sent: Sent, pending: _Pending[Any]) -> UpdateOutcome | None:
 def _replay(record: Any) -> str:
     headers: dict[str, bytes] = dict(record.headers or ())
     return headers.get(REPLAY_HEADER, b"").decode("utf-8", "replace")
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _told(error: NorceError) -> dict[str, Any]:
