@@ -2,9 +2,10 @@
 
 Answers defects of plain Faust's consumer: four tasks, a lock and a future for every single event; a fetch loop that
 sleeps a whole second when buffers are full; records that a rebalance took out of the queue without ever being read
-again while no offset was committed yet; offsets of a failed commit remembered as committed; silence when the broker
-had already deleted records that were never read; and a worker that waits for ever, without a group, when the client's
-task that joins it ended, as it does when a broker that is just being registered lists no brokers.
+again while no offset was committed yet; offsets of a failed commit remembered as committed; a worker that ends because
+a rebalance came just before a commit; silence when the broker had already deleted records that were never read; and a
+worker that waits for ever, without a group, when the client's task that joins it ended, as it does when a broker that
+is just being registered lists no brokers.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ class SliceConsumerThread(driver.AIOKafkaConsumerThread):
         # start and every rebalance takes that long even when there is nothing to read.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        owned = self.assignment()
+        # A rebalance may have come since another thread looked what is owned. Faust asks the client to commit nothing
+        # then, which it takes for a mistake, and ends the worker.
+        return not owned.isdisjoint(offsets) and await super()._commit(offsets)
 
     def ended(self) -> asyncio.Task[Any] | None:
         """The client's task that keeps it in the group, once it is over."""

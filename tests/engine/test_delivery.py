@@ -236,6 +236,24 @@ async def test_records_that_a_stopped_fetch_dropped_are_read_again(options: Opti
     await assert_complete(options)
 
 
+@BOTH
+async def test_offsets_of_partitions_that_were_given_up_meanwhile_are_not_committed_and_end_no_worker(
+    options: Options, engine: str
+) -> None:
+    app = MAKERS[engine](options)
+    app.finalize()
+    await app.start()
+    try:
+        consumer = cast(Any, app.consumer)
+        await until(_value(lambda: cast(Any, app.tables).actives_ready), bool)
+        # As when a rebalance comes between the look at what is owned, in one thread, and the commit in another.
+        committed = await consumer._commit({TP(f"{options.inputs[0]}.gone", 0): 7})
+        crashed = consumer._thread.crashed
+    finally:
+        await app.stop()
+    assert (committed, crashed) == (False, False)
+
+
 @SLOWLY_BREAKS
 async def test_a_stop_does_not_wait_for_ever_for_an_event_that_is_never_finished(options: Options, engine: str) -> None:
     await produce(options.bootstrap_servers, options.inputs[0], [(b"k", b"hold")], partition=0)
