@@ -67,7 +67,7 @@ class RightMissing(BrokerError):
 
 
 def run_and_close(main: Coroutine[Any, Any, T]) -> T:
-    """``asyncio.run`` for what uses brokers and does not end the process.
+    """``asyncio.run`` for what uses brokers.
 
     The loop goes on until connections that were closed are so, for at most ``CLOSE_SECONDS``: with TLS that takes a
     round trip, which aiokafka does not wait for, and a loop that ends before it leaves the socket open.

@@ -7,6 +7,8 @@ piece for it can go.
 import re
 import subprocess
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,6 +40,19 @@ async def options(kafka: Any, tmp_path: Path) -> Options:
 def worker(options: Options, **changes: Any) -> Process:
     changed = Options(**{**vars(options), **changes})
     return Process(*changed.arguments(), log=Path(f"{changed.data_dir}.log"))
+
+
+@asynccontextmanager
+async def consuming(options: Options, engine: str) -> AsyncIterator[Any]:
+    """The consumer of a worker in this process whose tables are ready."""
+    app = MAKERS[engine](options)
+    app.finalize()
+    await app.start()
+    try:
+        await until(_value(lambda: cast(Any, app.tables).actives_ready), bool)
+        yield app.consumer
+    finally:
+        await app.stop()
 
 
 def values(first: int, count: int, keys: int = 7) -> list[tuple[bytes, bytes]]:
@@ -220,19 +235,12 @@ async def test_records_that_expired_unread_are_reported_and_the_rest_is_read(opt
 @SLOWLY_BREAKS
 async def test_records_that_a_stopped_fetch_dropped_are_read_again(options: Options, engine: str) -> None:
     topic = options.inputs[0]
-    app = MAKERS[engine](options)
-    app.finalize()
-    await app.start()
-    try:
-        consumer = cast(Any, app.consumer)
-        await until(_value(lambda: cast(Any, app.tables).actives_ready), bool)
+    async with consuming(options, engine) as consumer:
         consumer.stop_flow()
         await produce(options.bootstrap_servers, topic, values(0, 20), partition=0)
         await consumer.seek_wait({TP(topic, 0): 7})  # as a fetch does whose records are then not delivered
         consumer.resume_flow()
         await drained(options.bootstrap_servers, options.group, topic)
-    finally:
-        await app.stop()
     await assert_complete(options)
 
 
@@ -240,17 +248,10 @@ async def test_records_that_a_stopped_fetch_dropped_are_read_again(options: Opti
 async def test_offsets_of_partitions_that_were_given_up_meanwhile_are_not_committed_and_end_no_worker(
     options: Options, engine: str
 ) -> None:
-    app = MAKERS[engine](options)
-    app.finalize()
-    await app.start()
-    try:
-        consumer = cast(Any, app.consumer)
-        await until(_value(lambda: cast(Any, app.tables).actives_ready), bool)
+    async with consuming(options, engine) as consumer:
         # As when a rebalance comes between the look at what is owned, in one thread, and the commit in another.
         committed = await consumer._commit({TP(f"{options.inputs[0]}.gone", 0): 7})
         crashed = consumer._thread.crashed
-    finally:
-        await app.stop()
     assert (committed, crashed) == (False, False)
 
 
